@@ -1,0 +1,58 @@
+"""Every error the tap raises on purpose, named by what whoever catches it does next.
+
+    TapError                  one CRITICAL line, exit code 1
+    ├── InputError            the user corrects a file or an argument
+    ├── AuthorizeError        the user runs `tap-xero --authorize` or corrects the app's credentials
+    ├── StopRunError          no other call would succeed either: the run ends, state kept
+    │   ├── DayLimitError     ... until Xero lifts the limit on calls a day
+    │   └── UnreachableError  ... until Xero can be reached again
+    ├── OutputError           stdout cannot be written: a full disk, a target that died
+    └── StreamError           this stream ends, the others go on
+        ├── SkipStreamError   ... because this login may not read it (scope, plan or role)
+        └── SlowAnswerError   ... unless the caller asks for smaller pages and succeeds
+
+The message is what the user sees: it names the thing, the cause and the next step, and never
+holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """Root of the tree; its text is the one line that the user gets."""
+
+
+class InputError(TapError):
+    """A config, catalog, state or argument that the user must correct."""
+
+
+class AuthorizeError(TapError):
+    """Xero refused the credentials, or they do not reach the organisation that was asked for."""
+
+
+class StopRunError(TapError):
+    """A fault that every further call would meet as well."""
+
+
+class DayLimitError(StopRunError):
+    """The organisation's calls of the day are used up."""
+
+
+class UnreachableError(StopRunError):
+    """No call has succeeded for as long as we retry."""
+
+
+class OutputError(TapError):
+    """stdout could not be written."""
+
+
+class StreamError(TapError):
+    """One stream cannot go on; the others can."""
+
+
+class SkipStreamError(StreamError):
+    """Xero does not let this login read the stream."""
+
+
+class SlowAnswerError(StreamError):
+    """Xero took too long, repeatedly, over a page that could have been asked for in smaller pieces."""
