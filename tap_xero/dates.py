@@ -1,0 +1,150 @@
+r"""Xero's dates to RFC 3339 in UTC, and back to what Xero takes.
+
+Xero writes a moment as `/Date(ms+hhmm)/`, milliseconds since 1970 in UTC; the offset does not
+move the moment. Fields that hold a calendar day (everything whose name does not end in UTC) are
+midnight of the organisation's day, and old answers give that midnight in UTC with the
+organisation's offset beside it: there, and only there, the offset has to be added to find the
+day. Newer fields hold ISO text without a zone, which is UTC or a day in the same way.
+
+Only a string that is a date from its first to its last character is converted. What cannot be
+read, or lies outside the years 1 to 9999, is None: the caller decides what that means.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MS_A_DAY = 86_400_000
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_FIRST_MS = (date.min.toordinal() - _EPOCH_DAY) * MS_A_DAY
+_LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
+
+_MS_DATE = re.compile(rb'"\\?/Date\((-?[0-9]{1,15})(?:([+-])([0-9]{2})([0-9]{2}))?\)\\?/"')
+_ISO_DATE = re.compile(
+    rb'"([0-9]{4})-([0-9]{2})-([0-9]{2})'
+    rb"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?)?"
+    rb'(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))?"'
+)
+
+
+def instant(literal: bytes) -> bytes | None:
+    """Convert a JSON string literal that holds a moment to one in RFC 3339, in UTC."""
+    match = _MS_DATE.fullmatch(literal)
+    if match:
+        return _format_ms(int(match[1]))
+    return _from_iso(literal, instant, offset_sign=-1)
+
+
+@lru_cache(maxsize=8192)
+def calendar_day(literal: bytes) -> bytes | None:
+    """Convert a JSON string literal that holds a day to that day's midnight in RFC 3339.
+
+    A time of day that stands beside the day is kept.
+    """
+    match = _MS_DATE.fullmatch(literal)
+    if match:
+        return _format_ms(int(match[1]) + _offset_ms(match, 2))
+    return _from_iso(literal, calendar_day, offset_sign=0)
+
+
+def to_ms(literal: bytes) -> int | None:
+    """Return the moment in a JSON string literal as milliseconds since 1970 in UTC."""
+    match = _MS_DATE.fullmatch(literal)
+    if match:
+        ms = int(match[1])
+        return ms if _FIRST_MS <= ms <= _LAST_MS else None
+    text = instant(literal)
+    return from_rfc3339(text[1:-1].decode()) if text else None
+
+
+def from_rfc3339(text: str) -> int:
+    """Return a bookmark such as `2026-07-16T01:02:03.004000Z` as milliseconds since 1970.
+
+    Text without a zone is UTC. Raises ValueError when it is not a date.
+    """
+    literal = instant(b'"%s"' % text.encode())
+    if literal is None:
+        raise ValueError(f"not a date: {text!r}")
+    moment = datetime.strptime(literal[1:-2].decode(), "%Y-%m-%dT%H:%M:%S.%f")  # noqa: DTZ007
+    return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001
+
+
+def to_rfc3339(ms: int) -> str:
+    """Return milliseconds since 1970 as a bookmark is written."""
+    return (_format_ms(ms) or b'"0001-01-01T00:00:00.000000Z"')[1:-1].decode()
+
+
+def to_header(ms: int) -> str:
+    """Return milliseconds since 1970 as If-Modified-Since takes it: whole seconds, UTC, no zone.
+
+    Xero reads other forms wrongly or ignores them without a word (xero-ruby issue 24,
+    Xero-Java issue 166).
+    """
+    return to_rfc3339(max(ms, _FIRST_MS))[:19]
+
+
+def now_text(moment: datetime) -> str:
+    """Return an aware datetime as Singer's `time_extracted` is written."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _format_ms(ms: int) -> bytes | None:
+    day, rest = divmod(ms, MS_A_DAY)
+    day_text = _day_text(day)
+    if day_text is None:
+        return None
+    seconds, milliseconds = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return b'"%sT%02d:%02d:%02d.%03d000Z"' % (day_text, hours, minutes, seconds, milliseconds)
+
+
+@lru_cache(maxsize=8192)
+def _day_text(day: int) -> bytes | None:
+    try:
+        return date.fromordinal(_EPOCH_DAY + day).isoformat().encode()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _from_iso(
+    literal: bytes, convert: Callable[[bytes], bytes | None], *, offset_sign: int
+) -> bytes | None:
+    match = _ISO_DATE.fullmatch(literal)
+    if match is None:
+        plain = _unescaped(literal)
+        return convert(plain) if plain not in (None, literal) else None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    microsecond = int((match[7] or b"0").ljust(6, b"0")[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001
+        moment += timedelta(milliseconds=offset_sign * _offset_ms(match, 8))
+    except (ValueError, OverflowError):
+        return None
+    return b'"%s.%06dZ"' % (moment.isoformat()[:19].encode(), moment.microsecond)
+
+
+def _offset_ms(match: re.Match[bytes], group: int) -> int:
+    """Return the offset whose sign, hours and minutes are the three groups from `group` on."""
+    if match[group] is None:
+        return 0
+    minutes = int(match[group + 1]) * 60 + int(match[group + 2])
+    return minutes * (-60_000 if match[group] == b"-" else 60_000)
+
+
+def _unescaped(literal: bytes) -> bytes | None:
+    r"""Undo escapes such as `\u002f`, so that a date is found however it was escaped."""
+    if b"\\" not in literal:
+        return None
+    try:
+        return b'"%s"' % msgspec.json.decode(literal, type=str).encode()
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None

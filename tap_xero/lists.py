@@ -1,0 +1,174 @@
+"""One list of Xero, asked a page at a time, as the pagers see it.
+
+An answer is decoded no further than needed: each row is a dict of field name to the raw bytes of
+its value. Beside the rows stand what the pagers decide by: each row's key and stamp, what Xero
+says of its pages, and Xero's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+from tap_xero import dates
+from tap_xero.errors import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tap_xero.client import Answer, Client
+
+Row: TypeAlias = dict[str, Raw]
+
+
+class Pagination(msgspec.Struct, frozen=True):
+    """Xero's own account of a list's pages (Xero OpenAPI 16.1.0, schema Pagination)."""
+
+    page: int
+    pageSize: int  # noqa: N815
+    pageCount: int  # noqa: N815
+    itemCount: int  # noqa: N815
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """One answer of a list.
+
+    `stamps[i]` is when `rows[i]` was last modified, in ms since 1970, or None where the row does
+    not say; `body` is the whole answer on one line; `server_ms` is Xero's clock as it answered.
+    """
+
+    rows: list[Row]
+    body: bytes
+    received: datetime
+    key_properties: tuple[str, ...] = ()
+    replication_key: str | None = None
+    pagination: Pagination | None = None
+    server_ms: int | None = None
+
+    @cached_property
+    def stamps(self) -> list[int | None]:
+        """When each row was last modified, in ms since 1970."""
+        name = self.replication_key
+        if name is None:
+            return [None] * len(self.rows)
+        return [dates.to_ms(bytes(row[name])) if name in row else None for row in self.rows]
+
+    @cached_property
+    def known_stamps(self) -> list[int]:
+        """The stamps of those rows that have one."""
+        return [stamp for stamp in self.stamps if stamp is not None]
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """One number a row for its key and stamp together: the same version, the same number."""
+        names = self.key_properties
+        return [
+            hash((*(bytes(row[name]) if name in row else None for name in names), stamp))
+            for row, stamp in zip(self.rows, self.stamps, strict=True)
+        ]
+
+
+class XeroList:
+    """A list endpoint, bound to the client that reads it."""
+
+    def __init__(  # noqa: PLR0913 - what a list is; each is one word of the stream table
+        self,
+        client: Client,
+        path: str,
+        *,
+        rows_key: str,
+        key_properties: tuple[str, ...],
+        replication_key: str | None,
+        params: Mapping[str, str],
+        page_size: int | None = None,
+    ) -> None:
+        """Bind the list at `path`, whose rows stand under `rows_key` of the answer.
+
+        `page_size` is given where Xero fixes it.
+        """
+        self.path = path
+        self._fixed_size = page_size
+        self._client = client
+        self._params = dict(params)
+        self._key_properties = key_properties
+        self._replication_key = replication_key
+        self._decoder = msgspec.json.Decoder(_envelope_type(rows_key))
+
+    def ask(self, since: int | None = None, **params: str) -> ListPage:
+        """Return one page of what was modified since `since` (ms since 1970), or of everything.
+
+        Raises what `Client.get` raises, and StreamError when the answer is not a list of records.
+        """
+        header = None if since is None else dates.to_header(since)
+        answer = self._client.get(self.path, modified_since=header, **(self._params | params))
+        return self._page(answer)
+
+    def page_params(self, number: int, size: int) -> dict[str, str]:
+        """Return the parameters that ask for page `number` of `size` rows."""
+        size_param = {} if self._fixed_size else {"pageSize": str(size)}
+        return {"page": str(number)} | size_param
+
+    @property
+    def newest_first(self) -> dict[str, str]:
+        """The parameters that turn the order round; empty where it cannot be asked for."""
+        order = self._params.get("order", "")
+        return {"order": order.replace(" ASC", " DESC")} if order else {}
+
+    def _page(self, answer: Answer) -> ListPage:
+        try:
+            envelope = self._decoder.decode(answer.body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise StreamError(
+                f"{self.path}: Xero's answer is not a list of records: {error}"
+            ) from None
+        if envelope.rows is msgspec.UNSET and answer.body != b"{}" and envelope.Status != "OK":
+            raise StreamError(f"{self.path}: Xero's answer holds no list of records")
+        return ListPage(
+            rows=envelope.rows or [],
+            body=answer.body,
+            received=answer.received,
+            key_properties=self._key_properties,
+            replication_key=self._replication_key,
+            pagination=_pagination(envelope.pagination),
+            server_ms=_server_ms(envelope.DateTimeUTC, answer.headers.get("Date")),
+        )
+
+
+def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here has no static type
+    return msgspec.defstruct(
+        "Envelope",
+        [
+            (
+                "rows",
+                list[Row] | msgspec.UnsetType | None,
+                msgspec.field(default=msgspec.UNSET, name=rows_key),
+            ),
+            ("pagination", Raw, Raw(b"null")),
+            ("DateTimeUTC", Raw, Raw(b"null")),
+            ("Status", Any, None),
+        ],
+    )
+
+
+def _pagination(raw: Raw) -> Pagination | None:
+    try:
+        return msgspec.json.decode(raw, type=Pagination)
+    except msgspec.DecodeError:
+        return None
+
+
+def _server_ms(date_time_utc: Raw, date_header: str | None) -> int | None:
+    stamp = dates.to_ms(bytes(date_time_utc))
+    if stamp is not None or date_header is None:
+        return stamp
+    try:
+        return int(parsedate_to_datetime(date_header).timestamp() * 1000)
+    except ValueError:
+        return None

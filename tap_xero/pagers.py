@@ -1,0 +1,140 @@
+"""Pagers: generators that walk one list and yield its rows a page at a time.
+
+A pager gets the list and where to start, and yields `Page`s. It holds no more than a page or
+two, never writes, and says with each page how far the stream is complete, which is all that a
+bookmark may cover. This module has the parts that all pagers share and the two simple ones:
+a list that comes in one answer, and journals, which are asked for by number.
+`seek` and `sweep` hold the pagers of lists that come in pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from tap_xero.errors import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_xero.lists import ListPage, Row, XeroList
+
+SECOND = 1000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+
+# How much earlier to ask when an answer does not reach back to a row known to exist.
+_REACHES = (0, MINUTE, DAY + SECOND)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a stream starts, in the unit of its replication key.
+
+    Stamps are in ms since 1970, journals go by JournalNumber. Rows before `since` are not wanted
+    (None: all are). `bookmark` is what an earlier run kept, so a record with just that stamp has
+    been written. `page_size` is how many rows to ask for at once; `reach` is how many ms earlier
+    than `since` Xero has to be asked so that it leaves nothing out.
+    """
+
+    since: int | None = None
+    bookmark: int | None = None
+    page_size: int = 1000
+    reach: int = 0
+
+    @property
+    def asked_since(self) -> int | None:
+        """The moment to put into If-Modified-Since."""
+        return None if self.since is None else self.since - self.reach
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows to write, taken from the answer `source`.
+
+    Once they are written the stream is complete up to and with `complete_to` (None: no further
+    than before); `last` says that it is complete as a whole.
+    """
+
+    rows: list[Row]
+    source: ListPage
+    complete_to: int | None = None
+    last: bool = False
+
+
+Pager: TypeAlias = "Callable[[XeroList, Start], Iterator[Page]]"
+
+
+def one_answer(xero_list: XeroList, start: Start) -> Iterator[Page]:
+    """Read a list that Xero does not page, whole or since a moment."""
+    source, _ = ask_reaching(xero_list, start.since, start.bookmark)
+    rows = [
+        row
+        for row, stamp in zip(source.rows, source.stamps, strict=True)
+        if wanted(stamp, start.since)
+    ]
+    yield Page(rows, source, complete_to=newest(source), last=True)
+
+
+def journal_numbers(xero_list: XeroList, start: Start) -> Iterator[Page]:
+    """Read journals by the highest JournalNumber so far, until an answer is empty.
+
+    Numbers have gaps and an answer may be part-filled in the middle, so neither a count of rows
+    nor a short answer says anything (developer.xero.com, Journals). Raises StreamError when Xero
+    does not go on from the number it was asked for.
+    """
+    offset = start.since or 0
+    while True:
+        source = xero_list.ask(offset=str(offset))
+        if not source.rows:
+            yield Page([], source, complete_to=offset or None, last=True)
+            return
+        numbers = [_journal_number(row) for row in source.rows]
+        top = max((number for number in numbers if number is not None), default=offset)
+        if top <= offset:
+            raise StreamError(f"{xero_list.path}: Xero sent the journals up to {offset} again")
+        rows = [
+            row
+            for row, number in zip(source.rows, numbers, strict=True)
+            if number is None or number > offset
+        ]
+        yield Page(rows, source, complete_to=top)
+        offset = top
+
+
+def ask_reaching(
+    xero_list: XeroList, since: int | None, known: int | None, reach: int = 0, **params: str
+) -> tuple[ListPage, int]:
+    """Ask for what changed since `since` and make sure that nothing was left out at the seam.
+
+    A row with the stamp `known` exists, so an answer holding a row no newer proves that Xero's
+    filter let everything after it through. Where the proof is missing (Xero might round the
+    header up, or leave out the whole minute or day that it names) the same is asked from further
+    back. Returns the answer and the reach that it needed, for the next call to begin with.
+    """
+    if since is None:
+        return xero_list.ask(None, **params), reach
+    for further in (step for step in _REACHES if step >= reach):
+        source = xero_list.ask(since - further, **params)
+        if known is None or any(stamp <= known for stamp in source.known_stamps):
+            return source, further
+    return source, reach
+
+
+def wanted(stamp: int | None, since: int | None) -> bool:
+    """Say whether a row with this stamp belongs to what changed since `since`."""
+    return stamp is None or since is None or stamp >= since
+
+
+def newest(source: ListPage) -> int | None:
+    """Return the latest stamp in the answer."""
+    return max(source.known_stamps, default=None)
+
+
+def _journal_number(row: Row) -> int | None:
+    try:
+        return msgspec.json.decode(row["JournalNumber"], type=int)
+    except (KeyError, msgspec.DecodeError):
+        return None

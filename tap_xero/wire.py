@@ -1,0 +1,65 @@
+r"""Bytes from the wire to valid JSON on one line.
+
+Xero pretty-prints with CRLF, so slices of an answer cannot be copied into a RECORD line before
+the white space between its tokens is gone; msgspec does that in C and checks the grammar on the
+way. Two things that real senders produce are not valid for it and are mended first: bytes that
+are no UTF-8 become U+FFFD, and the backslash of a lone surrogate escape (`\ud83d` with no second
+half) is stood in for by the byte 0xFF, which no UTF-8 text contains, until `restore` puts the
+backslash back on the way out.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+import msgspec
+
+STAND_IN = b"\xff"
+_LONE_SURROGATE = re.compile(
+    rb"""(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}  # a pair: keep
+         |\\(?!u[dD][89a-fA-F])[\s\S])                               # another escape: keep
+        |\\(u[dD][89a-fA-F][0-9a-fA-F]{2})""",
+    re.VERBOSE,
+)
+
+
+def one_line(body: bytes) -> bytes:
+    """Return the JSON document `body` without white space between its tokens.
+
+    Raises ValueError when `body` is not one JSON document or nests too deep to be read.
+    """
+    text = _utf8(body.removeprefix(codecs.BOM_UTF8))
+    try:
+        return _compact(text)
+    except ValueError:
+        mended = _LONE_SURROGATE.sub(_stand_in, text)
+        if mended == text:
+            raise
+        return _compact(mended)
+
+
+def restore(line: bytes) -> bytes:
+    """Undo the stand-ins of `one_line` in bytes about to be written."""
+    return line.replace(STAND_IN, b"\\") if STAND_IN in line else line
+
+
+def _compact(text: bytes) -> bytes:
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _utf8(body: bytes) -> bytes:
+    if body.isascii():
+        return body
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return body.decode(errors="replace").encode()
+    return body
+
+
+def _stand_in(match: re.Match[bytes]) -> bytes:
+    return match[1] or STAND_IN + match[2]
