@@ -1,0 +1,304 @@
+"""The streams: one row for each list of the Accounting API.
+
+Names, keys and replication keys are those of tap-xero 2.x. Paths, parameters and which lists
+take If-Modified-Since or pages are from Xero OpenAPI 16.1.0; scopes are the granular ones of
+developer.xero.com (FAQ on granular scopes), with the broad scope that apps from before March
+2026 hold in their place.
+
+To add a stream: a row here, a schema in `schemas/`, a fixture in `tests/fixtures/` and a line in
+the changelog.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_xero.pagers import journal_numbers, one_answer
+from tap_xero.seek import modified_since
+from tap_xero.sweep import page_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_xero.pagers import Pager
+
+UPDATED = "UpdatedDateUTC"
+BY_UPDATED = {"order": f"{UPDATED} ASC"}
+UNIT_PRICES = {"unitdp": "4"}  # else Xero rounds unit prices to 2 decimals
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A list of Xero as a Singer stream.
+
+    `scope` is the granular scope (without `.read`) that opens it. `rows_key` is where the answer
+    holds the rows, `page_size` is set where Xero fixes it, `unseen` says in words what changes
+    modified-since does not show.
+    """
+
+    tap_stream_id: str
+    path: str
+    key_properties: tuple[str, ...]
+    scope: str
+    pager: Pager
+    replication_key: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    selected_by_default: bool = True
+    rows_key: str = ""  # where it is not the path
+    page_size: int | None = None
+    unseen: str = ""
+
+    @property
+    def replication_method(self) -> str:
+        """The method that Singer's catalog gives the stream unless the user sets another."""
+        return "INCREMENTAL" if self.replication_key else "FULL_TABLE"
+
+    @property
+    def takes_modified_since(self) -> bool:
+        """Whether Xero filters the list by If-Modified-Since."""
+        return self.replication_key == UPDATED
+
+    @property
+    def broad_scope(self) -> str:
+        """The scope that apps made before March 2026 hold for it."""
+        return _BROAD.get(self.scope, self.scope)
+
+
+_BROAD = {
+    "accounting.invoices": "accounting.transactions",
+    "accounting.payments": "accounting.transactions",
+    "accounting.banktransactions": "accounting.transactions",
+    "accounting.manualjournals": "accounting.transactions",
+    "accounting.classicexpenses": "accounting.transactions",
+}
+
+STREAMS: tuple[Stream, ...] = (
+    # Pages of modified rows.
+    Stream(
+        "bank_transactions",
+        "BankTransactions",
+        ("BankTransactionID",),
+        "accounting.banktransactions",
+        modified_since,
+        UPDATED,
+        {**BY_UPDATED, **UNIT_PRICES},
+    ),
+    Stream(
+        "contacts",
+        "Contacts",
+        ("ContactID",),
+        "accounting.contacts",
+        modified_since,
+        UPDATED,
+        BY_UPDATED,
+        unseen="Balances, IsSupplier and IsCustomer",
+    ),
+    Stream(
+        "credit_notes",
+        "CreditNotes",
+        ("CreditNoteID",),
+        "accounting.invoices",
+        modified_since,
+        UPDATED,
+        {**BY_UPDATED, **UNIT_PRICES},
+        unseen="DueDate and SentToContact of part-paid ones; a contact or account renamed",
+    ),
+    Stream(
+        "invoices",
+        "Invoices",
+        ("InvoiceID",),
+        "accounting.invoices",
+        modified_since,
+        UPDATED,
+        {**BY_UPDATED, **UNIT_PRICES},
+        unseen="DueDate and SentToContact of part-paid ones; a contact or account renamed",
+    ),
+    Stream(
+        "manual_journals",
+        "ManualJournals",
+        ("ManualJournalID",),
+        "accounting.manualjournals",
+        modified_since,
+        UPDATED,
+        # No order: with it, Xero has sent every journal on every page (singer-io/tap-xero #104).
+    ),
+    Stream(
+        "overpayments",
+        "Overpayments",
+        ("OverpaymentID",),
+        "accounting.payments",
+        modified_since,
+        UPDATED,
+        {**BY_UPDATED, **UNIT_PRICES},
+    ),
+    Stream(
+        "payments",
+        "Payments",
+        ("PaymentID",),
+        "accounting.payments",
+        modified_since,
+        UPDATED,
+        BY_UPDATED,
+    ),
+    Stream(
+        "prepayments",
+        "Prepayments",
+        ("PrepaymentID",),
+        "accounting.payments",
+        modified_since,
+        UPDATED,
+        {**BY_UPDATED, **UNIT_PRICES},
+    ),
+    Stream(
+        "purchase_orders",
+        "PurchaseOrders",
+        ("PurchaseOrderID",),
+        "accounting.invoices",
+        modified_since,
+        UPDATED,
+        BY_UPDATED,
+    ),
+    Stream(
+        "quotes",
+        "Quotes",
+        ("QuoteID",),
+        "accounting.invoices",
+        modified_since,
+        UPDATED,
+        BY_UPDATED,
+    ),
+    # Modified rows in one answer.
+    Stream(
+        "accounts",
+        "Accounts",
+        ("AccountID",),
+        "accounting.settings",
+        one_answer,
+        UPDATED,
+        unseen="unused accounts that were deleted",
+    ),
+    Stream(
+        "batch_payments",
+        "BatchPayments",
+        ("BatchPaymentID",),
+        "accounting.payments",
+        one_answer,
+        UPDATED,
+    ),
+    Stream(
+        "items",
+        "Items",
+        ("ItemID",),
+        "accounting.settings",
+        one_answer,
+        UPDATED,
+        UNIT_PRICES,
+        unseen="deleted items",
+    ),
+    Stream("users", "Users", ("UserID",), "accounting.settings", one_answer, UPDATED),
+    Stream(
+        "expense_claims",
+        "ExpenseClaims",
+        ("ExpenseClaimID",),
+        "accounting.classicexpenses",
+        one_answer,
+        UPDATED,
+        selected_by_default=False,
+    ),
+    Stream(
+        "receipts",
+        "Receipts",
+        ("ReceiptID",),
+        "accounting.classicexpenses",
+        one_answer,
+        UPDATED,
+        UNIT_PRICES,
+        selected_by_default=False,
+    ),
+    # By number.
+    Stream(
+        "journals",
+        "Journals",
+        ("JournalID",),
+        "accounting.journals",
+        journal_numbers,
+        "JournalNumber",
+        selected_by_default=False,
+    ),
+    # Whole tables.
+    Stream(
+        "bank_transfers",
+        "BankTransfers",
+        ("BankTransferID",),
+        "accounting.banktransactions",
+        one_answer,
+        params={"includeDeleted": "true"},
+    ),
+    Stream(
+        "branding_themes",
+        "BrandingThemes",
+        ("BrandingThemeID",),
+        "accounting.settings",
+        one_answer,
+    ),
+    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", one_answer),
+    Stream(
+        "contact_groups",
+        "ContactGroups",
+        ("ContactGroupID",),
+        "accounting.contacts",
+        one_answer,
+    ),
+    Stream("currencies", "Currencies", ("Code",), "accounting.settings", one_answer),
+    Stream(
+        "linked_transactions",
+        "LinkedTransactions",
+        ("LinkedTransactionID",),
+        "accounting.invoices",
+        page_numbers,
+        page_size=100,
+    ),
+    Stream(
+        "organisations",
+        "Organisation",
+        ("OrganisationID",),
+        "accounting.settings",
+        one_answer,
+        rows_key="Organisations",
+    ),
+    Stream(
+        "payment_services",
+        "PaymentServices",
+        ("PaymentServiceID",),
+        "paymentservices",
+        one_answer,
+    ),
+    Stream(
+        "invoice_reminders",
+        "InvoiceReminders/Settings",
+        (),
+        "accounting.settings",
+        one_answer,
+        rows_key="InvoiceReminders",
+    ),
+    Stream(
+        "repeating_invoices",
+        "RepeatingInvoices",
+        ("RepeatingInvoiceID",),
+        "accounting.invoices",
+        one_answer,
+    ),
+    Stream("tax_rates", "TaxRates", ("TaxType",), "accounting.settings", one_answer),
+    Stream(
+        "tracking_categories",
+        "TrackingCategories",
+        ("TrackingCategoryID",),
+        "accounting.settings",
+        one_answer,
+        params={"includeArchived": "true"},
+    ),
+)
+
+# Streams of tap-xero 2.x for which Xero has no list any more.
+REMOVED_STREAMS = frozenset({"employees"})
