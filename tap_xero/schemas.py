@@ -23,7 +23,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def schema_folder() -> Path:
-    """The folder of the bundled schemas. Raises InputError when the installation has none."""
+    """Find the folder of the bundled schemas. Raises InputError when the installation has none."""
     for folder in (_PACKAGE / "schemas", _PACKAGE.parent / "schemas"):
         if folder.is_dir():
             return folder
@@ -31,7 +31,7 @@ def schema_folder() -> Path:
 
 
 def stream_schema(tap_stream_id: str) -> Schema:
-    """The stream's JSON schema (draft 4) with every reference resolved.
+    """Return the stream's JSON schema (draft 4) with every reference resolved.
 
     Equal parts are one object: treat the answer as read-only. Raises InputError, naming the file,
     when one is missing, is not JSON or refers to itself.
@@ -40,7 +40,7 @@ def stream_schema(tap_stream_id: str) -> Schema:
 
 
 def resolve(folder: Path, name: str) -> Schema:
-    """The schema in `folder / name` with every `$ref` replaced by the file it names."""
+    """Return the schema in `folder / name` with every `$ref` replaced by the file it names."""
     resolved: dict[str, Schema | None] = {}
 
     def file(name: str) -> Schema:
