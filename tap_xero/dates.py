@@ -91,6 +91,11 @@ def to_header(ms: int) -> str:
     return to_rfc3339(max(ms, _FIRST_MS))[:19]
 
 
+def to_ms_of(moment: datetime) -> int:
+    """Return an aware datetime as milliseconds since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+
+
 def now_text(moment: datetime) -> str:
     """Return an aware datetime as Singer's `time_extracted` is written."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

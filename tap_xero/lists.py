@@ -116,6 +116,11 @@ class XeroList:
         return {"page": str(number)} | size_param
 
     @property
+    def takes_modified_since(self) -> bool:
+        """Whether Xero filters the list by when its rows were modified."""
+        return self._replication_key is not None
+
+    @property
     def newest_first(self) -> dict[str, str]:
         """The parameters that turn the order round; empty where it cannot be asked for."""
         order = self._params.get("order", "")

@@ -26,7 +26,7 @@ MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
 
 # How much earlier to ask when an answer does not reach back to a row known to exist.
-_REACHES = (0, MINUTE, DAY + SECOND)
+_REACHES = (MINUTE, DAY + SECOND)
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,19 @@ def ask_reaching(
     """
     if since is None:
         return xero_list.ask(None, **params), reach
-    for further in (step for step in _REACHES if step >= reach):
+    first = xero_list.ask(since - reach, **params)
+    if known is None or _goes_back_to(known, first):
+        return first, reach
+    for further in (step for step in _REACHES if step > reach):
         source = xero_list.ask(since - further, **params)
-        if known is None or any(stamp <= known for stamp in source.known_stamps):
+        if _goes_back_to(known, source):
             return source, further
-    return source, reach
+    # The known row has left the list. Did asking from further back show anything more?
+    return (first, reach) if reach == _REACHES[-1] or source.ids == first.ids else (source, further)
+
+
+def _goes_back_to(known: int, source: ListPage) -> bool:
+    return any(stamp <= known for stamp in source.known_stamps)
 
 
 def wanted(stamp: int | None, since: int | None) -> bool:

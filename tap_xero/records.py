@@ -33,7 +33,7 @@ LOGGER = logging.getLogger(__name__)
 
 Schema: TypeAlias = "Mapping[str, Any]"
 Report: TypeAlias = "Callable[[str, bytes], None]"
-Convert: TypeAlias = "Callable[[bytes], Raw | None]"
+Convert: TypeAlias = "Callable[[bytes], Raw]"
 
 NULL = Raw(b"null")
 _INTEGER = re.compile(rb"-?[0-9]+")
@@ -98,7 +98,7 @@ class Records:
         whole = fits or _decodes(self._row_check, _ENCODER.encode(row))
         for name, convert in (self._copying if whole else self._mending).items():
             if name in row:
-                row[name] = convert(bytes(row[name])) or NULL
+                row[name] = convert(bytes(row[name]))
         return row
 
     def _leave_out(self, row: Row, extracted: str) -> None:
@@ -192,34 +192,34 @@ def _date(path: str, report: Report) -> Convert:
     # Xero's own naming: what ends so is a moment, everything else is a day (Xero OpenAPI 16.1.0).
     convert = dates.instant if name.endswith(("UTC", "UTCString")) else dates.calendar_day
 
-    def to_date(value: bytes) -> Raw | None:
+    def to_date(value: bytes) -> Raw:
         text = convert(value)
         if text is None:
-            return _null_unless_null(value, path, report)
+            return _null(value, path, report)
         return Raw(text)
 
     return to_date
 
 
 def _object(fields: dict[str, Convert], path: str, report: Report) -> Convert:
-    def to_object(value: bytes) -> Raw | None:
+    def to_object(value: bytes) -> Raw:
         if not value.startswith(b"{"):
-            return _null_unless_null(value, path, report)
+            return _null(value, path, report)
         row = _ROW.decode(value)
         for name in fields.keys() & row.keys():
-            row[name] = fields[name](bytes(row[name])) or NULL
+            row[name] = fields[name](bytes(row[name]))
         return Raw(_ENCODER.encode(row))
 
     return to_object
 
 
 def _array(item: Convert, path: str, report: Report) -> Convert:
-    def to_array(value: bytes) -> Raw | None:
+    def to_array(value: bytes) -> Raw:
         if value == b"[]":
             return Raw(value)
         if not value.startswith(b"["):
-            return _null_unless_null(value, path, report)
-        items = [item(bytes(raw)) or NULL for raw in _ITEMS.decode(value)]
+            return _null(value, path, report)
+        items = [item(bytes(raw)) for raw in _ITEMS.decode(value)]
         return Raw(_ENCODER.encode(items))
 
     return to_array
@@ -228,16 +228,17 @@ def _array(item: Convert, path: str, report: Report) -> Convert:
 def _scalar(kind: str, path: str, report: Report) -> Convert:
     fits = _FITS[kind]
 
-    def to_scalar(value: bytes) -> Raw | None:
-        return Raw(value) if fits(value) else _null_unless_null(value, path, report)
+    def to_scalar(value: bytes) -> Raw:
+        return Raw(value) if fits(value) else _null(value, path, report)
 
     return to_scalar
 
 
-def _null_unless_null(value: bytes, path: str, report: Report) -> None:
-    """Report a value that cannot be kept; Xero also writes `[]` where an object is null."""
+def _null(value: bytes, path: str, report: Report) -> Raw:
+    """Return null, and report what stood there unless Xero meant null by it (`[]` too)."""
     if value not in (b"null", b"[]"):
         report(path, value)
+    return NULL
 
 
 _FITS: dict[str, Callable[[bytes], bool]] = {

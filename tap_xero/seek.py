@@ -8,8 +8,8 @@ meanwhile. What the new answer repeats is dropped by key and stamp.
 *Stacks.* Where that stamp does not get us on (thousands of rows with one stamp, or Xero rounding
 the header down to the day), pages are stepped, but from the last of them to the first: a row
 that leaves drops its successors into pages still to be read, never out of them, and a row that
-is edited moves to the end, where seeking finds it. So a stack needs no second look, and costs
-one call more than it has pages.
+is edited moves to the end, where seeking finds it. So a stack needs no second look, unless
+a row appears in it twice, and costs one call more than it has pages.
 
 *Proof.* All this needs a sorted list and an honest count. Each page is checked for order; a page
 too short to show it is backed by asking for the newest row first. `pagination.itemCount` has to
@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING
 
 from tap_xero.errors import SlowAnswerError
 from tap_xero.pagers import DAY, MINUTE, SECOND, Page, Start, ask_reaching, newest, wanted
-from tap_xero.sweep import halved, is_full, page_numbers, pagination_adds_up
+from tap_xero.sweep import MAX_PASSES, halved, is_full, page_numbers, pagination_adds_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tap_xero.lists import ListPage, Row, XeroList
 
@@ -209,7 +209,7 @@ def _advance(stamps: list[int | None], ids: list[int], at: _Position) -> None:
     }
 
 
-def _read_stack(xero_list: XeroList, at: _Position, first: ListPage) -> Iterator[Page]:
+def _read_stack(xero_list: XeroList, at: _Position, first: ListPage) -> Generator[Page, None, bool]:
     """Step the pages behind `first` from last to first; return True if the list ended there."""
     stack = _Stack(xero_list, at)
     yield stack.take(first)
@@ -221,16 +221,16 @@ def _read_stack(xero_list: XeroList, at: _Position, first: ListPage) -> Iterator
         if ends or _gets_on(top, at):
             break
         number = min(2 * number, max(_pages(top), number + 1))
-    due = (number - 1) * len(first.rows) + len(top.rows)
-    while True:
-        fresh = 0
-        for below in range(number - 1, 0, -1):
+    highest, shown = number - 1, list(top.ids)
+    for _ in range(MAX_PASSES):
+        for below in range(highest, 0, -1):
             page = stack.take(stack.ask(below))
-            fresh += len(page.rows)
+            shown += page.source.ids
             yield page
-        # Rows of one stamp may come in another order each time: then some were not seen yet.
-        if len(stack.stamps) >= due or not fresh or not at.calls_left:
+        # Rows of one stamp may come in another order each time; then some appear twice.
+        if len(shown) == len(set(shown)):
             break
+        highest, shown = number, []
     if ends:
         yield Page([], first, complete_to=max(stack.known_stamps, default=None), last=True)
         return True

@@ -21,6 +21,7 @@ from tap_xero.sweep import page_numbers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_xero.config import Config
     from tap_xero.pagers import Pager
 
 UPDATED = "UpdatedDateUTC"
@@ -34,7 +35,7 @@ class Stream:
 
     `scope` is the granular scope (without `.read`) that opens it. `rows_key` is where the answer
     holds the rows, `page_size` is set where Xero fixes it, `unseen` says in words what changes
-    modified-since does not show.
+    modified-since does not show, `archived_on_demand` that archived rows come if the user wants.
     """
 
     tap_stream_id: str
@@ -48,6 +49,7 @@ class Stream:
     rows_key: str = ""  # where it is not the path
     page_size: int | None = None
     unseen: str = ""
+    archived_on_demand: bool = False
 
     @property
     def replication_method(self) -> str:
@@ -58,6 +60,11 @@ class Stream:
     def takes_modified_since(self) -> bool:
         """Whether Xero filters the list by If-Modified-Since."""
         return self.replication_key == UPDATED
+
+    def request_params(self, config: Config) -> dict[str, str]:
+        """Return the parameters of every call for the list."""
+        archived = self.archived_on_demand and config.include_archived_contacts
+        return {**self.params, **({"includeArchived": "true"} if archived else {})}
 
     @property
     def broad_scope(self) -> str:
@@ -93,6 +100,7 @@ STREAMS: tuple[Stream, ...] = (
         UPDATED,
         BY_UPDATED,
         unseen="Balances, IsSupplier and IsCustomer",
+        archived_on_demand=True,
     ),
     Stream(
         "credit_notes",

@@ -2,7 +2,8 @@
 
 A row that leaves the list, or moves within it, between two calls shifts the rows behind it, and
 one that stood at the seam of two pages is then on neither. So the pages are read in passes: what
-a pass shows for the first time is yielded, and a pass that shows nothing new ends the sweep.
+a pass shows for the first time is yielded, and a pass that shows nothing new, and nothing twice,
+ends the sweep; what was modified after the sweep began counts as seen, the next run is for that.
 One pass is enough where the whole list was one page, or where it is plain that nothing moved:
 Xero counted the same number of rows on every page, each of them was seen, and nothing has been
 modified since the pass began.
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-MAX_PASSES = 20
+MAX_PASSES = 25
+# Where rows come in another order each time, nothing new in so many passes has to do.
+_ENOUGH = 8
 # The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
 # A single page with fewer rows than a tenth of a page is taken for the end of a list of which
@@ -40,18 +43,25 @@ class _Pass:
     """What one pass through the pages has shown."""
 
     pages: int = 0
+    rows: int = 0
     fresh: int = 0
     ids: set[int] = field(default_factory=set)
     counts: set[int | None] = field(default_factory=set)
     began_ms: int | None = None
 
-    def note(self, page: ListPage) -> None:
-        """Take account of one page."""
+    def note(self, page: ListPage, seen: set[int], sweep_began: int | None) -> None:
+        """Take account of one page, given what earlier pages have shown."""
         if not self.pages:
             self.began_ms = page.server_ms
         self.pages += 1
+        self.rows += len(page.rows)
         self.ids.update(page.ids)
         self.counts.add(page.pagination.itemCount if page.pagination else None)
+        began = self.began_ms if sweep_began is None else sweep_began
+        self.fresh += sum(
+            row_id not in seen and (stamp is None or began is None or stamp < began)
+            for row_id, stamp in zip(page.ids, page.stamps, strict=True)
+        )
 
 
 def page_numbers(
@@ -63,15 +73,16 @@ def page_numbers(
     """
     seen: set[int] = set()
     newest_ms: int | None = None
+    began_ms: int | None = None
     size = start.page_size
+    idle_passes = 0
     source = first
     for _ in range(MAX_PASSES):
         this = _Pass()
         try:
             for source in _pages(xero_list, start, size, first):
-                this.note(source)
+                this.note(source, seen, began_ms)
                 rows = _fresh(source, start, seen)
-                this.fresh += len(rows)
                 newest_ms = max(filter(None, (newest_ms, newest(source))), default=None)
                 yield Page(rows, source)
         except SlowAnswerError:
@@ -79,7 +90,10 @@ def page_numbers(
             continue
         finally:
             first = None
-        if this.pages <= 1 or this.fresh == 0 or _nothing_moved(xero_list, this, size):
+        began_ms = this.began_ms if began_ms is None else began_ms
+        idle_passes = 0 if this.fresh else idle_passes + 1
+        settled = idle_passes and (this.rows == len(this.ids) or idle_passes >= _ENOUGH)
+        if this.pages <= 1 or settled or _nothing_moved(xero_list, this, size):
             source = source or xero_list.ask(start.asked_since)
             yield Page([], source, complete_to=newest_ms, last=True)
             return
@@ -150,7 +164,7 @@ def _fresh(source: ListPage, start: Start, seen: set[int]) -> list[Row]:
 def _nothing_moved(xero_list: XeroList, this: _Pass, size: int) -> bool:
     if len(this.counts) != 1 or this.counts != {len(this.ids)} or this.began_ms is None:
         return False
-    if not xero_list.modified_since:
+    if not xero_list.takes_modified_since:
         return False
     # Xero's clock may come from a header in whole seconds.
     since = this.began_ms - SECOND

@@ -1,0 +1,179 @@
+"""Stream table and schemas to a Singer catalog, and a user's catalog back to what to sync.
+
+Discovery makes no call to Xero: the schemas are bundled. The catalog it emits has the streams
+selected that are synced without one, so it can be passed to `--catalog` as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import singer.metadata
+
+from tap_xero.errors import InputError
+from tap_xero.schemas import stream_schema
+from tap_xero.streams import REMOVED_STREAMS, STREAMS, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+LOGGER = logging.getLogger(__name__)
+
+_METHODS = ("INCREMENTAL", "FULL_TABLE")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A stream to sync, which of its top-level fields, and how to replicate it.
+
+    `documented` is the stream's whole schema; `by_user` says whether a catalog asked for the
+    stream, or only the default.
+    """
+
+    stream: Stream
+    documented: dict[str, Any]
+    fields: frozenset[str]
+    full_table: bool
+    by_user: bool
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The schema of what is written: the selected fields only."""
+        documented = self.documented["properties"].items()
+        properties = {name: part for name, part in documented if name in self.fields}
+        return {**self.documented, "properties": properties}
+
+    @property
+    def replication_key(self) -> str | None:
+        """The field that the bookmark follows; None for a full table."""
+        return None if self.full_table else self.stream.replication_key
+
+
+def catalog() -> dict[str, Any]:
+    """Return the Singer catalog of all streams."""
+    return {"streams": [_entry(stream) for stream in STREAMS]}
+
+
+def default_selection() -> list[Selection]:
+    """Return the streams that are synced without a catalog."""
+    selected = []
+    for stream in STREAMS:
+        if stream.selected_by_default:
+            schema = stream_schema(stream.tap_stream_id)
+            fields = frozenset(schema["properties"])
+            full_table = stream.replication_key is None
+            selected.append(Selection(stream, schema, fields, full_table, by_user=False))
+    return selected
+
+
+def selection(catalog: object, source: str) -> list[Selection]:
+    """Return what the Singer catalog `catalog`, read from `source`, selects.
+
+    Raises InputError, naming the source, when it is no catalog or selects what does not exist.
+    """
+    streams = {stream.tap_stream_id: stream for stream in STREAMS}
+    selected = []
+    for entry in _entries(catalog, source):
+        name = entry.get("tap_stream_id") or entry.get("stream")
+        metadata = _metadata(entry, source)
+        if not _is_selected(entry, metadata):
+            continue
+        if name in REMOVED_STREAMS:
+            LOGGER.warning("%s: Xero has removed the list behind stream %s: skipped", source, name)
+        elif name in streams:
+            selected.append(_selected(streams[name], metadata, source))
+        else:
+            known = ", ".join(streams)
+            raise InputError(f"{source}: there is no stream {name!r}; the streams are {known}")
+    if not selected:
+        LOGGER.warning("%s selects no stream: set `selected` in the metadata of one", source)
+    return selected
+
+
+def _entry(stream: Stream) -> dict[str, Any]:
+    schema = stream_schema(stream.tap_stream_id)
+    keys = list(stream.key_properties)
+    metadata = singer.metadata.to_map(
+        singer.metadata.get_standard_metadata(
+            schema=schema,
+            key_properties=keys,
+            valid_replication_keys=[stream.replication_key] if stream.replication_key else None,
+            replication_method=None if stream.replication_key else stream.replication_method,
+        )
+    )
+    metadata[()]["selected"] = stream.selected_by_default
+    entry: dict[str, Any] = {
+        "tap_stream_id": stream.tap_stream_id,
+        "stream": stream.tap_stream_id,
+        "key_properties": keys,
+        "replication_method": stream.replication_method,
+    }
+    if stream.replication_key:
+        metadata[()]["replication-method"] = stream.replication_method
+        metadata[("properties", stream.replication_key)]["inclusion"] = "automatic"
+        entry["replication_key"] = stream.replication_key
+    return {**entry, "schema": schema, "metadata": singer.metadata.to_list(metadata)}
+
+
+def _entries(catalog: object, source: str) -> Iterable[dict[str, Any]]:
+    entries = catalog.get("streams") if isinstance(catalog, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(f'{source}: not a catalog: it must be {{"streams": [...]}}')
+    return entries
+
+
+def _metadata(entry: dict[str, Any], source: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    try:
+        return {
+            tuple(item["breadcrumb"]): dict(item["metadata"])
+            for item in entry.get("metadata") or []
+        }
+    except (TypeError, KeyError, ValueError):
+        name = entry.get("tap_stream_id")
+        raise InputError(
+            f"{source}: stream {name}: each entry of metadata needs a breadcrumb and metadata"
+        ) from None
+
+
+def _is_selected(entry: dict[str, Any], metadata: Mapping[tuple[str, ...], Any]) -> bool:
+    """Say whether the stream is selected, in its metadata or in one of the older places."""
+    schema = entry.get("schema")
+    places = (metadata.get((), {}), entry, schema if isinstance(schema, dict) else {})
+    return any(place.get("selected") is True for place in places)
+
+
+def _selected(
+    stream: Stream, metadata: Mapping[tuple[str, ...], Mapping[str, Any]], source: str
+) -> Selection:
+    schema = stream_schema(stream.tap_stream_id)
+    automatic = {*stream.key_properties, stream.replication_key}
+    fields = {path[1]: part for path, part in metadata.items() if len(path) == 2}  # noqa: PLR2004
+    for name, part in fields.items():
+        if name not in schema["properties"] and part.get("selected") is True:
+            raise InputError(f"{source}: stream {stream.tap_stream_id} has no field {name!r}")
+    chosen = frozenset(
+        name
+        for name in schema["properties"]
+        if name in automatic or fields.get(name, {}).get("selected") is not False
+    )
+    return Selection(
+        stream,
+        schema,
+        chosen,
+        full_table=_full_table(stream, metadata.get((), {}), source),
+        by_user=True,
+    )
+
+
+def _full_table(stream: Stream, metadata: Mapping[str, Any], source: str) -> bool:
+    method = metadata.get("replication-method")
+    if stream.replication_key is None or method is None:
+        return stream.replication_key is None
+    if method not in _METHODS:
+        raise InputError(
+            f"{source}: stream {stream.tap_stream_id}: replication-method {method!r} must be one "
+            f"of {', '.join(_METHODS)}"
+        )
+    return bool(method == "FULL_TABLE")

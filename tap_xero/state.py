@@ -1,0 +1,105 @@
+"""Bookmarks: where a stream starts, and how far it may be said to be complete.
+
+The state has the shape of tap-xero 2.x, `{"currently_syncing": …, "bookmarks": {"invoices":
+{"UpdatedDateUTC": …}}}`, and takes 2.x states over; the page numbers that 2.x kept beside its
+bookmarks are dropped, since the bookmark itself is where that page's read began.
+
+A bookmark covers only rows that have been written. It never moves back, and never past the
+moment the run began: a list that is not sorted may have shown a row before it was edited.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tap_xero import dates
+from tap_xero.errors import InputError
+from tap_xero.pagers import SECOND, Start
+
+if TYPE_CHECKING:
+    from tap_xero.config import Config
+    from tap_xero.discover import Selection
+
+LOGGER = logging.getLogger(__name__)
+
+JOURNAL_NUMBER = "JournalNumber"
+
+
+class State:
+    """The state of all streams; `value` is what a STATE message carries.
+
+    `value` is a state as read from a file (`source`, for messages), `run_start` is in ms since
+    1970. Raises InputError when `value` has not the shape of a state.
+    """
+
+    def __init__(self, value: object, source: str, run_start: int) -> None:
+        if isinstance(value, dict) and value.get("type") == "STATE":
+            value = value.get("value")
+        bookmarks = value.get("bookmarks", {}) if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(bookmarks, dict):
+            raise InputError(f'{source}: not a state: it must be {{"bookmarks": {{...}}}}')
+        self.value: dict[str, Any] = {**value, "bookmarks": dict(bookmarks)}
+        self._source = source
+        self._run_start = run_start
+
+    @property
+    def currently_syncing(self) -> str | None:
+        """The stream that a run was at when this state was written."""
+        name = self.value.get("currently_syncing")
+        return name if isinstance(name, str) else None
+
+    @currently_syncing.setter
+    def currently_syncing(self, tap_stream_id: str | None) -> None:
+        self.value["currently_syncing"] = tap_stream_id
+
+    def start(self, selection: Selection, config: Config) -> Start:
+        """Return where to start a stream. Raises InputError when its bookmark cannot be read."""
+        page_size = selection.stream.page_size or config.page_size
+        key = selection.replication_key
+        if key is None:
+            return Start(page_size=page_size)
+        bookmark = self.bookmark(selection)
+        if key == JOURNAL_NUMBER:
+            return Start(since=bookmark, bookmark=bookmark)
+        if bookmark is None:
+            return Start(since=dates.to_ms_of(config.start_date), page_size=page_size)
+        # A second more at the least: If-Modified-Since might leave out the moment that it names.
+        bookmark = min(bookmark, self._run_start)
+        since = bookmark - max(config.lookback_seconds, 1) * SECOND
+        return Start(since=since, bookmark=bookmark, page_size=page_size)
+
+    def bookmark(self, selection: Selection) -> int | None:
+        """Return a stream's bookmark in the unit of its replication key."""
+        name, key = selection.stream.tap_stream_id, selection.replication_key
+        kept = self.value["bookmarks"].get(name) or {}
+        value = kept.get(key) if isinstance(kept, dict) else kept
+        if value is None:
+            return None
+        try:
+            return int(value) if key == JOURNAL_NUMBER else dates.from_rfc3339(value)
+        except (TypeError, ValueError, AttributeError):
+            raise InputError(
+                f"{self._source}: bookmark {value!r} of stream {name} cannot be read: "
+                f"it must be a {'number' if key == JOURNAL_NUMBER else 'date-time'}; "
+                "correct it, or remove it to read the stream from the start date"
+            ) from None
+
+    def advance(
+        self, selection: Selection, complete_to: int | None, server_start: int | None = None
+    ) -> None:
+        """Move a stream's bookmark up to `complete_to`, everything up to which is written.
+
+        `server_start` is when the stream began by Xero's clock, in case ours is wrong.
+        """
+        key = selection.replication_key
+        if key is None or complete_to is None:
+            return
+        before = self.bookmark(selection)
+        if key == JOURNAL_NUMBER:
+            new: int | str = max(complete_to, before or 0)
+        else:
+            limits = [complete_to, self._run_start, *filter(None, [server_start])]
+            capped = min(limits) if before is None else max(min(limits), before)
+            new = dates.to_rfc3339(capped)
+        self.value["bookmarks"][selection.stream.tap_stream_id] = {key: new}

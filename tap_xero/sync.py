@@ -1,0 +1,195 @@
+"""The only loop: for each selected stream, pages to records to stdout, then its bookmark.
+
+SCHEMA messages come first, for every stream, so that each table exists even when it has no rows.
+Pages then arrive from several streams in turn; each page is one write, followed by the STATE
+that covers it. A stream that fails, or may not be read, leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tap_xero.errors import OutputError, SkipStreamError, StreamError
+from tap_xero.lists import XeroList
+from tap_xero.pagers import wanted
+from tap_xero.reading import read_ahead
+from tap_xero.records import Records
+from tap_xero.writer import activate_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from tap_xero.client import Client
+    from tap_xero.config import Config
+    from tap_xero.discover import Selection
+    from tap_xero.pagers import Page, Start
+    from tap_xero.state import State
+    from tap_xero.writer import Writer
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class StreamRun:
+    """One stream in this run: what reads it, and what came of it."""
+
+    selection: Selection
+    start: Start
+    xero_list: XeroList
+    records: Records
+    version: int | None
+    pages: int = 0
+    rows: int = 0
+    counted: int | None = None
+    server_start: int | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+    complete: bool = False
+    error: StreamError | None = None
+
+    @property
+    def name(self) -> str:
+        """The stream's tap_stream_id."""
+        return self.selection.stream.tap_stream_id
+
+    @property
+    def forgiven(self) -> bool:
+        """Whether the stream may be missing: nobody asked for it and Xero does not show it."""
+        return isinstance(self.error, SkipStreamError) and not self.selection.by_user
+
+
+@dataclass
+class Sync:
+    """What a sync needs; `stopped` is asked between writes, `on_page` is told of each page."""
+
+    client: Client
+    config: Config
+    state: State
+    writer: Writer
+    now: Callable[[], datetime]
+    stopped: Callable[[], bool] = lambda: False
+    on_page: Callable[[StreamRun], None] = lambda _: None
+    runs: list[StreamRun] = field(default_factory=list)
+
+    def run(self, selections: Sequence[Selection]) -> None:
+        """Sync the selected streams; `runs` then says what came of each.
+
+        Raises the TapErrors that end a run; before it does, a STATE covering all that was
+        written is on stdout.
+        """
+        ordered = _resumed_first(selections, self.state.currently_syncing)
+        starts = [self.state.start(selection, self.config) for selection in ordered]
+        version = int(self.now().timestamp() * 1000)
+        for selection, start in zip(ordered, starts, strict=True):
+            self.runs.append(self._prepare(selection, start, version))
+        for run in self.runs:
+            selection = run.selection
+            keys = selection.stream.key_properties
+            self.writer.schema(run.name, selection.schema, keys, selection.replication_key)
+        try:
+            self._read_all()
+        except OutputError:
+            raise
+        except BaseException:
+            self._write(b"")
+            raise
+        self._write(b"")
+
+    def _read_all(self) -> None:
+        readers = [partial(_read, run, self.now) for run in self.runs]
+        for arrival in read_ahead(readers, self.config.max_concurrency, self.stopped):
+            run = self.runs[arrival.place]
+            if arrival.page is not None:
+                self._take(run, arrival.page)
+            elif arrival.error is None:
+                _end(run)
+            elif isinstance(arrival.error, StreamError):
+                _fail(run, arrival.error)
+            else:
+                raise arrival.error
+
+    def _prepare(self, selection: Selection, start: Start, version: int) -> StreamRun:
+        stream = selection.stream
+        xero_list = XeroList(
+            self.client,
+            stream.path,
+            rows_key=stream.rows_key or stream.path,
+            key_properties=stream.key_properties,
+            replication_key=stream.replication_key if stream.takes_modified_since else None,
+            params=stream.request_params(self.config),
+            page_size=stream.page_size,
+        )
+        stream_version = version if selection.full_table else None
+        records = Records(
+            stream.tap_stream_id,
+            selection.documented,
+            rows_key=stream.rows_key or stream.path,
+            selected=selection.fields,
+            version=stream_version,
+        )
+        return StreamRun(selection, start, xero_list, records, stream_version)
+
+    def _take(self, run: StreamRun, page: Page) -> None:
+        if not run.pages:
+            run.server_start = page.source.server_ms
+            run.counted = _counted(run.start, page)
+        records = run.records.lines(page)
+        run.pages += 1
+        run.rows += len(page.rows)
+        run.complete = page.last
+        self.state.advance(run.selection, page.complete_to, run.server_start)
+        complete_version = run.version if page.last else None
+        self._write(
+            records, activate_version(run.name, complete_version) if complete_version else b""
+        )
+        self.on_page(run)
+
+    def _write(self, records: bytes, activated: bytes = b"") -> None:
+        unfinished = (run.name for run in self.runs if not (run.complete or run.error))
+        self.state.currently_syncing = next(unfinished, None)
+        self.writer.page(records, self.state.value, activated)
+
+
+def _read(run: StreamRun, now: Callable[[], datetime]) -> Iterator[Page]:
+    run.began = now()
+    try:
+        yield from run.selection.stream.pager(run.xero_list, run.start)
+    finally:
+        run.ended = now()
+
+
+def _end(run: StreamRun) -> None:
+    if not run.complete:
+        _fail(run, StreamError(f"{run.name} changed faster than it could be read: run again"))
+    elif run.counted is not None and run.rows < run.counted:
+        LOGGER.warning(
+            "%s: Xero counted %d records and sent %d: if none was deleted or archived meanwhile, "
+            "read the stream again from an earlier bookmark",
+            run.name,
+            run.counted,
+            run.rows,
+        )
+
+
+def _fail(run: StreamRun, error: StreamError) -> None:
+    run.error = error
+    LOGGER.log(logging.WARNING if run.forgiven else logging.ERROR, "%s: %s", run.name, error)
+
+
+def _counted(start: Start, page: Page) -> int | None:
+    """Return how many records Xero counted, if its first answer holds only such as are wanted."""
+    told = page.source.pagination
+    if told is None or not all(wanted(stamp, start.since) for stamp in page.source.stamps):
+        return None
+    return told.itemCount
+
+
+def _resumed_first(selections: Sequence[Selection], name: str | None) -> list[Selection]:
+    """Begin with the stream at which the last run ended early."""
+    names = [selection.stream.tap_stream_id for selection in selections]
+    first = names.index(name) if name in names else 0
+    return [*selections[first:], *selections[:first]]

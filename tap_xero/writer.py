@@ -1,0 +1,81 @@
+"""The only place that writes to stdout: whole Singer messages, one a line.
+
+A message, or all messages of a page together, is handed to the operating system in one go and
+is complete or reported when a call returns. SIGTERM and SIGINT never cut a line: the handler
+only takes a note, and whoever runs the sync looks at it between two writes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from tap_xero.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Sink(Protocol):
+    """What bytes are written to: an unbuffered binary file."""
+
+    def write(self, data: bytes | memoryview, /) -> int | None:
+        """Write some of `data` and return how many bytes."""
+
+
+class Writer:
+    """Writes Singer messages to `sink`. Each method raises OutputError when it cannot."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def schema(
+        self,
+        tap_stream_id: str,
+        schema: Mapping[str, Any],
+        key_properties: Sequence[str],
+        replication_key: str | None,
+    ) -> None:
+        """Write a SCHEMA message."""
+        message = {
+            "type": "SCHEMA",
+            "stream": tap_stream_id,
+            "schema": schema,
+            "key_properties": list(key_properties),
+        }
+        if replication_key:
+            message["bookmark_properties"] = [replication_key]
+        self.lines(_line(message))
+
+    def page(self, records: bytes, state: Mapping[str, Any], activated: bytes = b"") -> None:
+        """Write a page's RECORD lines, `activated` if its version is complete, and the STATE."""
+        self.lines(records + activated + _line({"type": "STATE", "value": state}))
+
+    def lines(self, data: bytes) -> None:
+        """Write whole lines."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._sink.write(rest) or 0 :]
+        except OSError as error:
+            raise OutputError(_reason(error)) from error
+
+
+def activate_version(tap_stream_id: str, version: int) -> bytes:
+    """Return the ACTIVATE_VERSION line which says that rows of older versions are gone."""
+    return _line({"type": "ACTIVATE_VERSION", "stream": tap_stream_id, "version": version})
+
+
+def _line(message: Mapping[str, Any]) -> bytes:
+    return _ENCODER.encode(message) + b"\n"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EPIPE:
+        return "stdout was closed by the program that reads it: its own log says why it ended"
+    return f"stdout cannot be written: {os.strerror(error.errno or 0)}"
