@@ -1,0 +1,299 @@
+"""Calls to Xero's Accounting API: send, judge the answer, try again or say what is wrong.
+
+Every status ends in one of four ways: an answer, another try (the only retry layer is
+`retries`), the end of this stream, or the end of the run. The last is remembered, so that
+threads which have not sent yet do not: one call after the day's limit would tell nothing new.
+
+When a call has used up its tries, what other calls met decides: if one succeeded meanwhile, or
+one more call to something else does, this stream alone ends; if not, Xero is out of reach.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from singer import metrics
+
+from tap_xero import problems
+from tap_xero.auth import Bearer, XeroAuth
+from tap_xero.clock import Clock
+from tap_xero.errors import (
+    DayLimitError,
+    SkipStreamError,
+    SlowAnswerError,
+    StopRunError,
+    StreamError,
+    TapError,
+    UnreachableError,
+)
+from tap_xero.limits import Pacer
+from tap_xero.retries import BUSY, FAULT, LIMIT, GaveUpError, TransientError, retry
+from tap_xero.transport import Reply, Request, Transport
+from tap_xero.wire import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from typing_extensions import Self
+
+    from tap_xero.config import Config
+
+LOGGER = logging.getLogger(__name__)
+
+EMPTY = b"{}"
+# Pages smaller than this are not asked for in smaller pieces.
+SMALLEST_PAGE = 50
+# How long the end of a run waits for a new refresh token to be saved.
+SETTLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A list as Xero sent it.
+
+    `body` is one valid JSON object on one line, `{}` where Xero had nothing to say (304, 204);
+    `received` is when it was complete, aware UTC.
+    """
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    received: datetime
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Data calls sent and bytes received for them, as packed on the wire."""
+
+    calls: int = 0
+    size: int = 0
+
+
+@dataclass
+class _Call:
+    """What one `get` asks for, and how often in a row it was too slow."""
+
+    path: str
+    modified_since: str | None
+    params: Mapping[str, str]
+    slow: int = 0
+
+    @property
+    def can_be_smaller(self) -> bool:
+        return int(self.params.get("pageSize", "0")) > SMALLEST_PAGE
+
+
+class Client:
+    """Reads lists from one organisation; safe to use from several threads. Close it at the end.
+
+    `default_scopes` are what a Custom Connection asks for when the config does not say.
+    """
+
+    def __init__(
+        self, config: Config, clock: Clock | None = None, default_scopes: str = ""
+    ) -> None:
+        self._config = config
+        self._clock = clock or Clock()
+        self._transport = Transport(config.user_agent, self._clock)
+        self.auth = XeroAuth(config, self._transport, self._clock, default_scopes)
+        self.pacer = Pacer(config.calls_per_minute, config.max_concurrency, self._clock)
+        self._lock = threading.Lock()
+        self._usage = Usage()
+        self._last_success = float("-inf")
+        self._stop: StopRunError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections; a token being renewed gets a second to be saved."""
+        self.auth.settle(SETTLE_SECONDS)
+        self._transport.close()
+
+    @property
+    def usage(self) -> Usage:
+        """What has been sent and received so far."""
+        return self._usage
+
+    def get(self, path: str, *, modified_since: str | None = None, **params: str) -> Answer:
+        """Return the list at `path` below /api.xro/2.0/, such as `Invoices`.
+
+        `modified_since` is sent as If-Modified-Since, as it is. Raises, when patience is over:
+        SlowAnswerError to ask for smaller pages, SkipStreamError when this login may not read the
+        path, StreamError when only this path fails, and to end the run AuthorizeError,
+        DayLimitError and UnreachableError.
+        """
+        call = _Call(path, modified_since, params)
+        try:
+            return retry(partial(self._try, call), path, self._clock)
+        except GaveUpError as error:
+            self._give_up(call, error)
+        except StopRunError as error:
+            self._stop = error
+            raise
+
+    def _try(self, call: _Call) -> Answer:
+        try:
+            reply = self.auth.with_token(partial(self._send, call))
+            answer = self._judge(call, reply)
+        except TransientError as error:
+            self._count_slow(call, error)
+            raise
+        self._last_success = self._clock.monotonic()
+        return answer
+
+    def _send(self, call: _Call, token: str) -> Reply:
+        request = Request(
+            f"{self._config.api_url}/api.xro/2.0/{call.path}",
+            Bearer(token, self.auth.tenant_id()),
+            {"If-Modified-Since": call.modified_since} if call.modified_since else {},
+            call.params,
+        )
+        with self.pacer:
+            self._raise_if_stopped()
+            reply = self._measured(request, call.path)
+        if reply.status != problems.TOO_MANY:
+            self.pacer.learn(reply.headers)
+        return reply
+
+    def _measured(self, request: Request, path: str) -> Reply:
+        """Send, and count and time it whatever comes of it."""
+        started = self._clock.monotonic()
+        reply = None
+        try:
+            reply = self._transport.send(request, self._config.request_timeout)
+        finally:
+            status = reply.status if reply else None
+            tags = {
+                "endpoint": path,
+                "http_status_code": status,
+                "status": "succeeded" if status in _GOOD else "failed",
+            }
+            seconds = self._clock.monotonic() - started
+            metrics.log(LOGGER, metrics.Point("timer", "http_request_duration", seconds, tags))
+            with self._lock:
+                size = self._usage.size + (reply.size if reply else 0)
+                self._usage = Usage(self._usage.calls + 1, size)
+        return reply
+
+    def _raise_if_stopped(self) -> None:
+        if self._stop:
+            raise type(self._stop)(str(self._stop))
+
+    def _count_slow(self, call: _Call, error: TransientError) -> None:
+        """Raise SlowAnswerError when the answer was too slow twice in a row for a large page."""
+        call.slow = call.slow + 1 if error.is_slow else 0
+        if call.slow > 1 and call.can_be_smaller:
+            size = call.params["pageSize"]
+            raise SlowAnswerError(
+                f"{call.path}: {error}, twice in a row for {size} records a page"
+            ) from error
+
+    def _judge(self, call: _Call, reply: Reply) -> Answer:
+        """Turn a reply into an answer, or raise what its status means."""
+        now = self._clock.now()
+        if reply.status in _GOOD:
+            body = EMPTY if reply.status in _NOTHING else _json_body(reply)
+            return Answer(body, reply.headers, now)
+        limit = problems.rate_limit(reply, now)
+        if limit:
+            self._raise_limit(limit, now)
+        said = problems.explanation(reply)
+        if reply.status in (401, 403):
+            self._raise_forbidden(call.path, reply, said)
+        if _is_passing(reply.status):
+            after = problems.retry_after(reply.headers, now)
+            is_slow = reply.status == _GATEWAY_TIMEOUT
+            raise TransientError(f"status {reply.status}, {said}", after=after, is_slow=is_slow)
+        raise StreamError(f"{call.path}: {_meaning(reply.status, said)}")
+
+    def _raise_limit(self, limit: problems.RateLimit, now: datetime) -> NoReturn:
+        """End the run for the day's limit; hold back everybody for a minute's; else try again."""
+        if limit.kind == "day":
+            raise DayLimitError(
+                "Xero's limit of calls a day for this organisation is reached; "
+                f"{_lifting(limit.after, now)}; what was read is kept, run again then"
+            )
+        if limit.kind == "concurrent":
+            raise TransientError("limit of calls at once reached", BUSY, after=limit.after)
+        if limit.kind == "unknown":
+            raise TransientError("an unnamed limit of calls reached", FAULT, after=limit.after)
+        wait = min(LIMIT.first if limit.after is None else limit.after, LIMIT.longest)
+        self.pacer.pause(wait)
+        raise TransientError(f"{limit.kind} limit of calls reached", LIMIT, after=wait)
+
+    def _raise_forbidden(self, path: str, reply: Reply, said: str) -> NoReturn:
+        if reply.status == _FORBIDDEN and problems.refuses_tenant(reply):
+            self.auth.confirm_tenant()
+            # Seen to pass by itself (hotglue's tap-xero, commit 0ea3bde).
+            raise TransientError(f"refused, though the login reaches the organisation: {said}")
+        lacking = "a scope is missing" if reply.status != _FORBIDDEN else "not allowed"
+        raise SkipStreamError(f"{path}: {lacking} for this login: {said}")
+
+    def _give_up(self, call: _Call, error: GaveUpError) -> NoReturn:
+        if self._last_success > error.since or self._is_reachable():
+            raise StreamError(f"{call.path}: {error}") from error
+        self._stop = UnreachableError(
+            f"Xero cannot be reached: {call.path}: {error}; what was read is kept, run again later"
+        )
+        raise self._stop from error
+
+    def _is_reachable(self) -> bool:
+        """Whether one small call, to a path that Xero does not meter, is answered."""
+        try:
+            reply = self.auth.with_token(partial(self._send, _Call("Organisation", None, {})))
+        except (TransientError, TapError):
+            return False
+        return reply.status in _GOOD or reply.status in (401, 403)
+
+
+_GOOD = frozenset({200, 204, 304})
+_NOTHING = frozenset({204, 304})
+_FORBIDDEN = 403
+_GATEWAY_TIMEOUT = 504
+_MEANINGS = {
+    404: "Xero does not know this path",
+    410: "Xero has removed this path",
+    501: "Xero has not made this",
+}
+
+
+def _is_passing(status: int) -> bool:
+    """Redirects too: they come from proxies that want a login, and are never followed."""
+    return status in (408, 425) or 300 <= status < 400 or (status >= 500 and status != 501)  # noqa: PLR2004
+
+
+def _meaning(status: int, said: str) -> str:
+    if "HighVolume" in said:
+        return f"too many records for one question, which asking for pages avoids: {said}"
+    return f"{_MEANINGS.get(status, f'refused with status {status}')}: {said}"
+
+
+def _json_body(reply: Reply) -> bytes:
+    kind = reply.headers.get("Content-Type", "json").split(";")[0]
+    if "json" not in kind.lower():
+        raise TransientError(f"status 200 with {kind[:40]!r} in place of JSON")
+    try:
+        body = one_line(reply.body)
+    except ValueError:
+        raise TransientError("status 200 with an answer that is empty or not JSON") from None
+    if not body.startswith(b"{"):
+        raise TransientError("status 200 with JSON that is not an object")
+    return body
+
+
+def _lifting(after: float | None, now: datetime) -> str:
+    if after is None:
+        return "Xero does not say when it lifts, at the latest it is in 24 hours"
+    lifts = now + timedelta(seconds=after)
+    return (
+        f"it lifts at {lifts:%Y-%m-%d %H:%M} UTC ({lifts.astimezone():%Y-%m-%d %H:%M} local time)"
+    )

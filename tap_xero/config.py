@@ -1,0 +1,355 @@
+"""The configuration: read, checked against one schema, frozen.
+
+`CONFIG_SCHEMA` is the only list of keys: it checks the values, holds the defaults, and makes
+the table in the README and `--about`. Beside the words of JSON schema (draft 4) a key may carry
+`secret` (never shown) and `allowed` (what to write, where the type alone does not say it).
+A value that is null or empty text counts as not given, because schedulers fill in unused keys.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_xero import __version__
+from tap_xero.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+LOGGER = logging.getLogger(__name__)
+
+ENVIRONMENT = "ENV"
+PREFIX = "TAP_XERO_"
+
+# Plain http is for a Xero of one's own on this machine; a token never crosses a network in clear.
+_URL = r"^(https://[^/?#@\s]+|http://(localhost|127(\.\d+){3}|\[::1\])(:\d+)?)(/[^?#@\s]*)?$"
+_URL_ALLOWED = "an address that begins with https:// (http:// only for localhost)"
+_TOKEN = {
+    "type": "string",
+    "pattern": "^[!-~]+$",
+    "allowed": "text without blanks, line breaks or accents",
+}
+
+CONFIG_SCHEMA: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "required": ["start_date"],
+    "properties": {
+        "start_date": {
+            "type": "string",
+            "description": "Records changed before this moment are not read.",
+            "allowed": "a day or moment such as 2024-01-31, 2024-01-31T08:00:00Z or 01/31/2024 "
+            "(month first), not in the future",
+        },
+        "client_id": {**_TOKEN, "description": "Client id of the Xero app."},
+        "client_secret": {
+            **_TOKEN,
+            "description": "Client secret of the Xero app; a PKCE app has none.",
+            "secret": True,
+        },
+        "refresh_token": {
+            **_TOKEN,
+            "description": "Refresh token; Xero replaces it on every use, and the new one is "
+            "written back before any data is read.",
+            "secret": True,
+        },
+        "access_token": {
+            **_TOKEN,
+            "description": "Access token; used until it expires. Enough alone for a short run. "
+            "With neither token the app is taken for a Custom Connection.",
+            "secret": True,
+        },
+        "tenant_id": {
+            **_TOKEN,
+            "description": "Id of the organisation; may be left out when the token reaches "
+            "exactly one.",
+        },
+        "organization_name": {
+            "type": "string",
+            "description": "Name of the organisation, in place of tenant_id; must match exactly "
+            "one.",
+        },
+        "xero_user_id": {
+            **_TOKEN,
+            "description": "Id of the Xero user to whom the token must belong.",
+        },
+        "scopes": {
+            "type": "string",
+            "pattern": "^[!-~ ]+$",
+            "description": "Scopes to ask for, separated by blanks, where a grant asks; when left "
+            "out, the read scopes of the streams.",
+        },
+        "include_archived_contacts": {
+            "type": "boolean",
+            "description": "Whether archived contacts are read too.",
+            "default": False,
+        },
+        "page_size": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1000,
+            "description": "Records to ask for in one call.",
+            "default": 1000,
+        },
+        "max_concurrency": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 5,
+            "description": "Calls in flight at once; Xero allows 5 for each organisation.",
+            "default": 4,
+        },
+        "calls_per_minute": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 10000,
+            "description": "Calls in any 60 seconds; Xero allows 60 for each organisation.",
+            "default": 60,
+        },
+        "lookback_seconds": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 31_536_000,
+            "description": "How far before its bookmark a stream starts.",
+            "default": 5,
+        },
+        "request_timeout": {
+            "type": "number",
+            "minimum": 0,
+            "exclusiveMinimum": True,
+            "maximum": 3600,
+            "description": "Seconds within which an answer must be complete.",
+            "default": 300,
+        },
+        "user_agent": {
+            "type": "string",
+            "pattern": "^[ -~]+$",
+            "allowed": "text without line breaks or accents",
+            "description": "How the tap names itself to Xero.",
+            "default": f"tap-xero/{__version__}",
+        },
+        "api_url": {
+            "type": "string",
+            "pattern": _URL,
+            "allowed": _URL_ALLOWED,
+            "description": "Where Xero's data and /connections are.",
+            "default": "https://api.xero.com",
+        },
+        "identity_url": {
+            "type": "string",
+            "pattern": _URL,
+            "allowed": _URL_ALLOWED,
+            "description": "Where Xero's tokens are.",
+            "default": "https://identity.xero.com",
+        },
+        "token_file": {
+            "type": "string",
+            "description": "File in which the refresh token is kept, when the config cannot be "
+            "written or comes from the environment; made when it does not exist.",
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Checked settings; `repr` hides the secrets.
+
+    `start_date` is an aware datetime in UTC, `request_timeout` is in seconds. `path` is the file
+    that gave the refresh token, or else the last file read; None when that was the environment.
+    """
+
+    start_date: datetime
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    access_token: str | None = field(repr=False)
+    tenant_id: str | None
+    organization_name: str | None
+    xero_user_id: str | None
+    scopes: str | None
+    include_archived_contacts: bool
+    page_size: int
+    max_concurrency: int
+    calls_per_minute: int
+    lookback_seconds: int
+    request_timeout: float
+    user_agent: str
+    api_url: str
+    identity_url: str
+    token_file: str | None
+    path: str | None
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A value as it was given, and where: `source` for messages, `path` when that is a file."""
+
+    value: object = field(repr=False)
+    source: str
+    path: str | None
+
+
+def load_config(paths: Sequence[str], environ: Mapping[str, str], now: datetime) -> Config:
+    """Read the config from `paths`, of which the later ones win.
+
+    `ENV` among them stands for the variables TAP_XERO_<KEY> in `environ`; `now` (aware) is what a
+    start date must not lie after. Raises InputError that names the file, the key and what is
+    allowed.
+    """
+    settings: dict[str, _Setting] = {}
+    for path in paths:
+        settings.update(_environment(environ) if path == ENVIRONMENT else _file(path))
+    _warn_of_unknown_keys(settings)
+    values = {key: _checked(key, settings.get(key), paths) for key in CONFIG_SCHEMA["properties"]}
+    start = settings["start_date"]
+    values["start_date"] = _start_date(str(values["start_date"]), start.source, now)
+    for key in ("api_url", "identity_url"):
+        values[key] = str(values[key]).rstrip("/")
+    return Config(path=_token_path(paths, settings), **values)
+
+
+def _file(path: str) -> dict[str, _Setting]:
+    content = read_object(path)
+    return {key: _Setting(value, path, path) for key, value in content.items() if _is_given(value)}
+
+
+def read_object(path: str) -> dict[str, Any]:
+    """Return the JSON object in the file `path`; raises InputError that says what is wrong."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file in UTF-8") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; it must hold a JSON object")
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise InputError(f"{path}: not a config: nested too deep") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold a JSON object, {{…}}")
+    return content
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, _Setting]:
+    """Keys from variables; names that go on with another underscore are the scheduler's own."""
+    return {
+        name[len(PREFIX) :].lower(): _Setting(value, f"environment variable {name}", None)
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}_") and _is_given(value)
+    }
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _warn_of_unknown_keys(settings: Mapping[str, _Setting]) -> None:
+    for key, setting in settings.items():
+        if key not in CONFIG_SCHEMA["properties"]:
+            LOGGER.warning("%s: unknown key %s is left out", setting.source, _shown(key))
+
+
+def _checked(key: str, setting: _Setting | None, paths: Iterable[str]) -> Any:  # noqa: ANN401
+    schema = CONFIG_SCHEMA["properties"][key]
+    if setting is None:
+        if key in CONFIG_SCHEMA["required"]:
+            where = ", ".join(paths) or "config"
+            raise InputError(f"{where}: {key} is missing; give {allowed(schema)}")
+        return schema.get("default")
+    value = _from_text(setting.value, schema["type"])
+    if not _is_valid(value, schema):
+        shown = "the value" if schema.get("secret") else _shown(setting.value)
+        raise InputError(f"{setting.source}: {key}: {shown} will not do; give {allowed(schema)}")
+    return value
+
+
+def _is_valid(value: object, schema: Mapping[str, Any]) -> bool:
+    from jsonschema import Draft4Validator
+
+    return bool(Draft4Validator(schema).is_valid(value))
+
+
+def _from_text(value: object, kind: str) -> object:
+    """`value` as its schema type, where it is text that can be read so; else as it is."""
+    if isinstance(value, float) and kind == "integer" and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if kind in ("integer", "number") and re.fullmatch(r"-?[0-9]{1,15}", text):
+        return int(text)
+    if kind == "number" and re.fullmatch(r"-?[0-9]{1,15}\.[0-9]{1,15}", text):
+        return float(text)
+    return text
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """Say in words which values the schema of a key allows."""
+    if "allowed" in schema:
+        return str(schema["allowed"])
+    if schema["type"] == "boolean":
+        return "true or false"
+    if schema["type"] == "string":
+        return "text"
+    noun = "a whole number" if schema["type"] == "integer" else "a number"
+    low, high = schema["minimum"], schema["maximum"]
+    if schema.get("exclusiveMinimum"):
+        return f"{noun} above {low} and up to {high}"
+    return f"{noun} from {low} to {high}"
+
+
+def _shown(value: object, limit: int = 60) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def _start_date(text: str, source: str, now: datetime) -> datetime:
+    moment = _moment(text)
+    if moment is None or moment > now:
+        problem = "cannot be read" if moment is None else "lies in the future"
+        wanted = allowed(CONFIG_SCHEMA["properties"]["start_date"])
+        raise InputError(f"{source}: start_date: {_shown(text)} {problem}; give {wanted}")
+    return moment
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment `text` names, in UTC; None where it is none.
+
+    The shape is checked first, since pendulum would also read a lone year, week or time of day.
+    """
+    import pendulum
+
+    american = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text, re.ASCII)
+    if american:
+        month, day, year = american.groups()
+        text = f"{year}-{int(month):02}-{int(day):02}"
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}\S*)?", text, re.ASCII):
+        return None
+    try:
+        moment: Any = pendulum.parse(text)
+        return datetime.fromtimestamp(math.floor(moment.timestamp()), tz=timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _token_path(paths: Sequence[str], settings: Mapping[str, _Setting]) -> str | None:
+    if "refresh_token" in settings:
+        return settings["refresh_token"].path
+    files = [path for path in paths if path != ENVIRONMENT]
+    return files[-1] if files else None

@@ -1,0 +1,110 @@
+"""Pacing: Xero's limits on calls, kept on our side so that a healthy run is never refused.
+
+A call occupies a place in the minute from before it is sent until 60 seconds after its answer:
+whenever Xero counted it, it counted it in between, so no 60 seconds as Xero sees them, rolling
+or fixed, hold more calls than allowed, however the network delays them. Within that, calls go
+out as fast as they come: a full minute's worth at once, then one for each place that frees.
+
+Other programs share the limits. Each answer says how many calls Xero still allows; when that is
+fewer than we think, the difference is calls of others, which are counted as made just now.
+
+One thread at a time waits for a place; the others stand behind it, and behind them those over
+the concurrency. None keeps its place longer than one call, so all get their turn.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_xero.clock import Clock
+
+# A little over the minute, against rounding of clocks.
+WINDOW = 60.05
+
+
+class Pacer:
+    """Use as a context manager around each call; entering waits until the call is allowed."""
+
+    def __init__(self, calls_per_minute: int, max_concurrency: int, clock: Clock) -> None:
+        self._calls_per_minute = calls_per_minute
+        self._clock = clock
+        self._places = threading.Semaphore(min(max_concurrency, calls_per_minute))
+        self._turn = threading.Lock()
+        self._counts = threading.Lock()
+        self._in_flight = 0
+        self._answered: deque[float] = deque()
+        self._paused_until = float("-inf")
+        self._day_remaining: int | None = None
+
+    @property
+    def day_remaining(self) -> int | None:
+        """Calls that Xero still allows today, by its last answer; None before the first."""
+        return self._day_remaining
+
+    @property
+    def minute_remaining(self) -> int:
+        """Calls that may be sent now."""
+        with self._counts:
+            return max(0, self._calls_per_minute - self._used(self._clock.monotonic()))
+
+    def __enter__(self) -> None:
+        self._places.acquire()
+        try:
+            with self._turn:
+                while (wait := self._take_or_wait()) > 0:
+                    self._clock.sleep(wait)
+        except BaseException:
+            self._places.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        with self._counts:
+            self._in_flight -= 1
+            self._answered.append(self._clock.monotonic())
+        self._places.release()
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Take over what Xero says is left, from the headers of an answer."""
+        day = _count(headers.get("X-DayLimit-Remaining"))
+        minute = _count(headers.get("X-MinLimit-Remaining"))
+        with self._counts:
+            if day is not None:
+                self._day_remaining = day
+            if minute is not None:
+                now = self._clock.monotonic()
+                others = self._calls_per_minute - self._used(now) - minute
+                self._answered.extend([now] * others)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for `seconds`."""
+        with self._counts:
+            until = self._clock.monotonic() + seconds
+            self._paused_until = max(self._paused_until, until)
+
+    def _take_or_wait(self) -> float:
+        """Take a place and return 0, or return how many seconds to wait before asking again."""
+        with self._counts:
+            now = self._clock.monotonic()
+            if now < self._paused_until:
+                return self._paused_until - now
+            surplus = self._used(now) - self._calls_per_minute
+            if surplus >= 0:
+                return self._answered[surplus] + WINDOW - now
+            self._in_flight += 1
+            return 0
+
+    def _used(self, now: float) -> int:
+        """How many of the minute's places are taken; forgets those that have become free."""
+        while self._answered and self._answered[0] + WINDOW <= now:
+            self._answered.popleft()
+        return self._in_flight + len(self._answered)
+
+
+def _count(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004
