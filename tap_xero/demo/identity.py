@@ -261,7 +261,7 @@ def unauthorized(detail: str, error: str) -> Reply:
 
 def problem(status: int, title: str, detail: str) -> Reply:
     """Write the body that 401 and 403 carry."""
-    answer = {
+    answer: dict[str, object] = {
         "Type": None,
         "Title": title,
         "Status": status,
@@ -272,11 +272,16 @@ def problem(status: int, title: str, detail: str) -> Reply:
     return _json(status, answer)
 
 
+def connection_id(number: int) -> str:
+    """Give the id of the n-th connection, which is not that of its tenant."""
+    return f"7cb59f93-2964-421d-bb5e-{number:012x}"
+
+
 def connections(behaviour: Behaviour) -> Reply:
     """Answer GET /connections: a bare list."""
     rows = [
         {
-            "id": f"7cb59f93-2964-421d-bb5e-{number:012x}",
+            "id": connection_id(number),
             "authEventId": "d99ecdfe-391d-43d2-b834-17636ba90e8d",
             "tenantId": tenant,
             "tenantType": "ORGANISATION",
@@ -308,8 +313,8 @@ def _segment(value: object) -> str:
 
 
 def _refusal(error: str, description: str = "") -> Reply:
-    answer = {"error": error} | ({"error_description": description} if description else {})
-    return _json(400, answer)
+    more = {"error_description": description} if description else {}
+    return _json(400, {"error": error, **more})
 
 
 def _json(status: int, value: object) -> Reply:

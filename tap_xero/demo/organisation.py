@@ -36,7 +36,7 @@ from tap_xero.demo.plans import (
 from tap_xero.demo.tables import Table
 from tap_xero.demo.wire import Document, instant, read_instant, stamp_text, to_document, to_plain
 
-# Changes that Xero makes without a newer UpdatedDateUTC (developer.xero.com, requests and responses).
+# Changes that Xero makes without a newer UpdatedDateUTC (developer.xero.com, requests).
 SILENT_FIELDS = {"Contacts": frozenset({"Balances", "IsSupplier", "IsCustomer"})}
 
 
@@ -62,6 +62,7 @@ class Organisation:
         self.company = company
         self._tables: dict[str, Table] = {}
         self._inserted = 0
+        self._posted: list[ledger.Source] = []
 
     def table(self, name: str) -> Table:
         """Give a list by its path or its plural, made on first use; KeyError if there is none."""
@@ -78,7 +79,7 @@ class Organisation:
         """Give one row, plain."""
         return to_plain(self.table(name).rows[key].read())
 
-    def ledger(self) -> dict[tuple[str, str], Decimal]:
+    def account_totals(self) -> dict[tuple[str, str], Decimal]:
         """Sum the journals by account code and month, e.g. ("200", "2025-03"); debits count up."""
         journals = self.table("Journals").rows.values()
         return ledger.totals_by_month(row.read() for row in journals)
@@ -137,8 +138,12 @@ class Organisation:
         return self._insert_copy(endpoint, now)
 
     def _insert_invoice(self, now: int) -> str:
-        """Make one that no credit, batch or linked transaction speaks of (see `plans`)."""
+        """Make one that no credit, batch or linked transaction speaks of (see `plans`); post it."""
         number = (self.company.size // 100 + 1) * 100 + self._inserted * 100 + 17
+        for source in ledger.sources_of_invoice(plan_invoice(self.company, number)):
+            self._posted.append(source._replace(created=now))
+            if "Journals" in self._tables:
+                self._post(self._tables["Journals"], self._posted[-1])
         document = documents.invoice_document(self.company, number)
         return self._keep(ENDPOINTS["Invoices"], document | _stamped(document, now))
 
@@ -149,7 +154,7 @@ class Organisation:
         uid = self.company.uid(f"{endpoint.path} inserted", self._inserted)
         document |= {endpoint.key: uid, **({"ID": uid} if "ID" in document else {})}
         if endpoint.paging == "offset":
-            document["JournalNumber"] = max(row.serial for row in table.rows.values()) + 1
+            document["JournalNumber"] = next(reversed(table.rows.values())).serial + 1
         return self._keep(endpoint, document | _stamped(document, now))
 
     def delete(self, name: str, key: str, now: int) -> str:
@@ -405,15 +410,19 @@ class Organisation:
             manual=self.counts["ManualJournals"],
             claims=self.counts["ExpenseClaims"],
         )
-        number = 0
-        for at, source in enumerate(sorted(sources)):
-            number += 8 if at % 97 == 1 else 2 if at % 11 == 5 else 1
-            table.put(
-                ledger.journal_id(self.company, source),
-                source.created,
-                make=(ledger.journal_document, (self.company, source, number)),
-                serial=number,
-            )
+        for source in sorted(sources) + self._posted:
+            self._post(table, source)
+
+    def _post(self, table: Table, source: ledger.Source) -> None:
+        at = len(table.rows)
+        last = next(reversed(table.rows.values())).serial if table.rows else 0
+        number = last + (8 if at % 97 == 1 else 2 if at % 11 == 5 else 1)
+        table.put(
+            ledger.journal_id(self.company, source),
+            source.created,
+            make=(ledger.journal_document, (self.company, source, number)),
+            serial=number,
+        )
 
 
 def _stamped(document: Document, now: int) -> Document:

@@ -178,7 +178,7 @@ def sum_lines(lines: tuple[Line, ...], mode: str) -> Totals:
     return Totals(subtotal, tax, subtotal + tax)
 
 
-def draw_lines(
+def draw_lines(  # noqa: PLR0913
     company: Company, dice: Random, contact: Contact, *, sale: bool, mode: str, count: int
 ) -> tuple[Line, ...]:
     """Think of lines that a sale to, or a purchase from, a contact could have."""
@@ -304,7 +304,7 @@ def _first_status(company: Company, chance: float, created: int, *, forced: bool
     return "AUTHORISED"
 
 
-def _plan_payments(  # noqa: PLR0913
+def _plan_payments(  # noqa: PLR0913, PLR0917
     company: Company, dice: Random, number: int, created: int, amount: int, contact: Contact
 ) -> tuple[Settlement, ...]:
     """Pay an invoice in one or two parts, or in part, or not yet; at times a payment was undone."""

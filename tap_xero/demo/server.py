@@ -28,6 +28,7 @@ from tap_xero.demo.lists import (
     Query,
     Selection,
     Variant,
+    find_endpoint,
     pagination,
     read_query,
     render_row,
@@ -199,25 +200,35 @@ class DemoXero:
     def _listen(self, port: int) -> None:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
+        self._stopped = threading.Event()
         self._acceptor = threading.Thread(
-            target=self._accept, args=(self._listener,), daemon=True, name="demo-xero"
+            target=self._accept,
+            args=(self._listener, self._stopped),
+            daemon=True,
+            name="demo-xero",
         )
         self._acceptor.start()
 
     def _stop_listening(self) -> None:
+        self._stopped.set()
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+            self._listener.shutdown(socket.SHUT_RDWR)  # This wakes accept() on Linux,
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port)).close()  # and this elsewhere.
         self._acceptor.join()
+        self._listener.close()
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, stopped: threading.Event) -> None:
         while True:
             try:
                 sock, _ = listener.accept()
             except OSError:
+                return
+            if stopped.is_set():
+                sock.close()
                 return
             self._open.add(sock)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
@@ -245,7 +256,7 @@ class DemoXero:
         elif fault and fault.kind == "silent":
             self._closing.wait()
         elif fault and fault.kind == "status":
-            reply = Reply(fault.code, fault.headers, fault.body)
+            reply = self._sign(call, Reply(fault.code, fault.headers, fault.body))
             connection.write(reply, finished=lambda: self._finish(call, reply))
         else:
             self._carry_out(connection, request, call, fault)
@@ -267,7 +278,7 @@ class DemoXero:
             if taken:
                 self._allowance.give_back()
             raise
-        reply = self._compress(call, reply)
+        reply = self._compress(call, self._sign(call, reply))
 
         def finished() -> None:
             self._finish(call, reply, taken=taken)
@@ -315,6 +326,16 @@ class DemoXero:
         else:
             connection.write(_misshape(reply, fault))
 
+    def _sign(self, call: Call, reply: Reply) -> Reply:
+        """Give every data answer its correlation id, which an answer's envelope repeats."""
+        if call.kind != "data":
+            return reply
+        headers = {"Xero-Correlation-Id": self._correlation_id(call), **reply.headers}
+        return Reply(reply.status, headers, reply.body)
+
+    def _correlation_id(self, call: Call) -> str:
+        return self.organisation.company.uid("Calls", call.number)
+
     def _compress(self, call: Call, reply: Reply) -> Reply:
         accepted = "gzip" in call.headers.get("accept-encoding", "")
         if not (self.behaviour.gzip and accepted and reply.body):
@@ -347,9 +368,14 @@ class DemoXero:
     def _connections(self, call: Call) -> Reply:
         if call.method != "DELETE":
             return identity.connections(self.behaviour)
-        rest = self.behaviour.organisations[:-1]
-        self.behaviour.organisations = rest
-        return Reply(204, {}, b"")
+        kept = tuple(
+            organisation
+            for number, organisation in enumerate(self.behaviour.organisations)
+            if not call.path.endswith(identity.connection_id(number))
+        )
+        found = kept != self.behaviour.organisations
+        self.behaviour.organisations = kept
+        return Reply(204 if found else 404, {}, b"")
 
     def _refuse_data(self, call: Call, login: identity.Login) -> Reply | None:
         tenant = call.headers.get("xero-tenant-id", "")
@@ -375,8 +401,7 @@ class DemoXero:
             return before
         reply = self._list(endpoint, call)
         self._last_reply[endpoint.path] = reply
-        uid = self.organisation.company.uid("Calls", call.number)
-        headers = {"Xero-Correlation-Id": uid, **self._allowance.headers(self.behaviour)}
+        headers = self._allowance.headers(self.behaviour)
         return Reply(reply.status, {**reply.headers, **headers}, reply.body)
 
     def _list(self, endpoint: Endpoint, call: Call) -> Reply:
@@ -440,7 +465,7 @@ class DemoXero:
         self, endpoint: Endpoint, call: Call, rows: list[bytes], selection: Selection | None
     ) -> Reply:
         head: Document = {
-            "Id": self.organisation.company.uid("Calls", call.number),
+            "Id": self._correlation_id(call),
             "Status": "OK",
             "ProviderName": "Demo",
             "DateTimeUTC": f"/Date({self._now()})/",
@@ -471,7 +496,7 @@ class DemoXero:
                 path: layout(text, pretty=self.behaviour.pretty)
                 for path, text in read_examples(examples).items()
             }
-        return {**fixed, **answers}
+        return fixed | {find_endpoint(name).path: text for name, text in answers.items()}
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
