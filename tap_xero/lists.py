@@ -76,7 +76,10 @@ class ListPage:
 
 
 class XeroList:
-    """A list endpoint, bound to the client that reads it."""
+    """A list endpoint, bound to the client that reads it.
+
+    `calls` counts its answers and `size` their bytes.
+    """
 
     def __init__(  # noqa: PLR0913 - what a list is; each is one word of the stream table
         self,
@@ -94,6 +97,8 @@ class XeroList:
         `page_size` is given where Xero fixes it.
         """
         self.path = path
+        self.calls = 0
+        self.size = 0
         self._fixed_size = page_size
         self._client = client
         self._params = dict(params)
@@ -108,6 +113,8 @@ class XeroList:
         """
         header = None if since is None else dates.to_header(since)
         answer = self._client.get(self.path, modified_since=header, **(self._params | params))
+        self.calls += 1
+        self.size += len(answer.body)
         return self._page(answer)
 
     def page_params(self, number: int, size: int) -> dict[str, str]:

@@ -179,12 +179,12 @@ def _mending(schema: Schema, path: str, report: Report) -> Convert | None:
 
 
 def _kind(schema: Schema) -> str | None:
-    """Return the one type that a value may have beside null, or `date-time`."""
+    """Return the one type that a value may have beside null, or `date-time`; None for any."""
     if schema.get("format") == "date-time":
         return "date-time"
     types = schema.get("type", [])
-    named = [types] if isinstance(types, str) else types
-    return next((name for name in named if name != "null"), None)
+    named = {types} if isinstance(types, str) else {*types} - {"null"}
+    return named.pop() if len(named) == 1 else None
 
 
 def _date(path: str, report: Report) -> Convert:

@@ -67,6 +67,11 @@ class Stream:
         return {**self.params, **({"includeArchived": "true"} if archived else {})}
 
     @property
+    def read_scope(self) -> str:
+        """The scope that lets read the list, and no more."""
+        return self.scope if self.scope == "paymentservices" else f"{self.scope}.read"
+
+    @property
     def broad_scope(self) -> str:
         """The scope that apps made before March 2026 hold for it."""
         return _BROAD.get(self.scope, self.scope)
@@ -310,3 +315,8 @@ STREAMS: tuple[Stream, ...] = (
 
 # Streams of tap-xero 2.x for which Xero has no list any more.
 REMOVED_STREAMS = frozenset({"employees"})
+
+
+def default_scopes() -> str:
+    """Return the scopes that reading the default streams takes, separated by blanks."""
+    return " ".join(sorted({stream.read_scope for stream in STREAMS if stream.selected_by_default}))

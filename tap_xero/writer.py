@@ -28,6 +28,15 @@ class Sink(Protocol):
         """Write some of `data` and return how many bytes."""
 
 
+def stdout() -> Sink:
+    """Return this process's stdout, unbuffered."""
+    try:
+        os.set_blocking(1, True)  # a parent may have left its end of the pipe non-blocking
+        return os.fdopen(1, "wb", buffering=0, closefd=False)
+    except OSError as error:
+        raise OutputError(_reason(error)) from error
+
+
 class Writer:
     """Writes Singer messages to `sink`. Each method raises OutputError when it cannot."""
 
