@@ -8,8 +8,8 @@ out as fast as they come: a full minute's worth at once, then one for each place
 Other programs share the limits. Each answer says how many calls Xero still allows; when that is
 fewer than we think, the difference is calls of others, which are counted as made just now.
 
-One thread at a time waits for a place; the others stand behind it, and behind them those over
-the concurrency. None keeps its place longer than one call, so all get their turn.
+Callers stand in a line: the first waits for a place, on the clock it was given, the others wait
+for it to go. So all are served in the order in which they came.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Pacer:
     def __init__(self, calls_per_minute: int, max_concurrency: int, clock: Clock) -> None:
         self._calls_per_minute = calls_per_minute
         self._clock = clock
-        self._places = threading.Semaphore(min(max_concurrency, calls_per_minute))
-        self._turn = threading.Lock()
-        self._counts = threading.Lock()
+        self._max_concurrency = min(max_concurrency, calls_per_minute)
+        self._changed = threading.Condition()
+        self._line: deque[object] = deque()
         self._in_flight = 0
         self._answered: deque[float] = deque()
         self._paused_until = float("-inf")
@@ -49,30 +49,33 @@ class Pacer:
     @property
     def minute_remaining(self) -> int:
         """Calls that may be sent now."""
-        with self._counts:
+        with self._changed:
             return max(0, self._calls_per_minute - self._used(self._clock.monotonic()))
 
     def __enter__(self) -> None:
-        self._places.acquire()
+        ticket = object()
         try:
-            with self._turn:
-                while (wait := self._take_or_wait()) > 0:
-                    self._clock.sleep(wait)
-        except BaseException:
-            self._places.release()
-            raise
+            with self._changed:
+                self._line.append(ticket)
+                self._changed.wait_for(lambda: self._is_next(ticket))
+            while (wait := self._take_or_wait()) > 0:
+                self._clock.sleep(wait)
+        finally:
+            with self._changed:
+                self._line.remove(ticket)
+                self._changed.notify_all()
 
     def __exit__(self, *_: object) -> None:
-        with self._counts:
+        with self._changed:
             self._in_flight -= 1
             self._answered.append(self._clock.monotonic())
-        self._places.release()
+            self._changed.notify_all()
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Take over what Xero says is left, from the headers of an answer."""
         day = _count(headers.get("X-DayLimit-Remaining"))
         minute = _count(headers.get("X-MinLimit-Remaining"))
-        with self._counts:
+        with self._changed:
             if day is not None:
                 self._day_remaining = day
             if minute is not None:
@@ -82,13 +85,16 @@ class Pacer:
 
     def pause(self, seconds: float) -> None:
         """Let nobody send for `seconds`."""
-        with self._counts:
+        with self._changed:
             until = self._clock.monotonic() + seconds
             self._paused_until = max(self._paused_until, until)
 
+    def _is_next(self, ticket: object) -> bool:
+        return self._line[0] is ticket and self._in_flight < self._max_concurrency
+
     def _take_or_wait(self) -> float:
         """Take a place and return 0, or return how many seconds to wait before asking again."""
-        with self._counts:
+        with self._changed:
             now = self._clock.monotonic()
             if now < self._paused_until:
                 return self._paused_until - now

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from clocks import START
-
 from tap_xero.config import Config, load_config
+from tests.clocks import START
 
 if TYPE_CHECKING:
     from pathlib import Path

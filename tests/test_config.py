@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clocks import START
-from configs import make_config, write_config
 from jsonschema import Draft4Validator
 
 from tap_xero.config import CONFIG_SCHEMA, Config, load_config
 from tap_xero.errors import InputError
+from tests.clocks import START
+from tests.configs import make_config, write_config
 
 SAMPLE = Path(__file__).parent.parent / "sample_config.json"
 
