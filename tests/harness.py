@@ -77,7 +77,7 @@ def catalog_of(streams: Iterable[str], **metadata: Any) -> dict[str, Any]:  # no
 
 def load(xero: DemoXero, **config: Any) -> Config:  # noqa: ANN401
     """Return a config for the demo, read from a file as the tap reads it."""
-    settings = {"calls_per_minute": 100_000} | xero.config(**config)
+    settings = {"calls_per_minute": 10_000} | xero.config(**config)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.json")
         path.write_text(json.dumps(settings))
