@@ -160,6 +160,13 @@ def _write_invoice(company: Company, plan: Invoice) -> Document:
         **_stamps(plan.stamp),
         "CurrencyCode": plan.contact.currency,
     }
+    if plan.sale and plan.number % 10 == 0:
+        document["RepeatingInvoiceID"] = company.uid("RepeatingInvoices", 0)
+        document["Url"] = f"https://shop.harbourstreet.example/orders/{plan.number}?paid=yes"
+    if plan.status == "AUTHORISED" and plan.number % 2:
+        name = "ExpectedPaymentDate" if plan.sale else "PlannedPaymentDate"
+        document[f"{name}String"] = date_text(plan.due)
+        document[name] = instant(plan.due)
     if plan.status == "PAID":
         last = plan.payments[-1].at if plan.payments else plan.stamp
         document["FullyPaidOnDate"] = instant(midnight(last))
@@ -197,7 +204,6 @@ def _credit_brief(
     brief: Document = {
         f"{singular}ID": company.uid(kind, number),
         "ID": company.uid(kind, number),
-        "HasErrors": False,
         "AppliedAmount": money(plan.credited),
         "DateString": date_text(plan.stamp),
         "Date": instant(midnight(plan.stamp)),
@@ -205,7 +211,7 @@ def _credit_brief(
         "Total": money(plan.credited),
     }
     if kind == "CreditNotes":
-        brief["CreditNoteNumber"] = f"CN-{number + 1:04d}"
+        brief |= {"CreditNoteNumber": f"CN-{number + 1:04d}", "HasErrors": False}
     return [brief]
 
 
@@ -227,6 +233,7 @@ def payment_document(company: Company, number: int, at: int) -> Document:
         "IsReconciled": number % 3 != 0,
         "Account": _bank_account(company, paid.bank),
         "Invoice": _invoice_brief(company, plan),
+        "InvoiceNumber": invoice_number(plan),
         "HasValidationErrors": False,
     }
     if paid.batch is not None:
@@ -272,6 +279,10 @@ def batch_document(company: Company, batch: int) -> Document:
             "CurrencyCode": "NZD",
         },
         "Narrative": f"Supplier run {batch + 1}",
+        "Reference": f"Run {batch + 1}",
+        "Particulars": "Harbour St",
+        "Code": f"R{batch + 1}",
+        "Details": "Parts",
         "BatchPaymentID": company.uid("BatchPayments", batch),
         **_dates(at),
         "Payments": [
@@ -325,6 +336,9 @@ def credit_document(company: Company, kind: str, number: int) -> Document:
     if kind == "CreditNotes":
         document["CreditNoteNumber"] = f"CN-{number + 1:04d}"
         document["SentToContact"] = False
+        document["BrandingThemeID"] = company.themes[0]
+        if not remaining:
+            document["FullyPaidOnDate"] = instant(midnight(credit.at))
     if kind == "Prepayments":
         document["InvoiceNumber"] = invoice_number(credit.invoice) if credit.invoice else ""
     return document | {
@@ -569,7 +583,8 @@ def purchase_order_document(company: Company, number: int, count: int) -> Docume
     return {
         "PurchaseOrderID": company.uid("PurchaseOrders", number),
         "PurchaseOrderNumber": f"PO-{number + 1:04d}",
-        **_dates(at, DeliveryDate=at + 14 * DAY),
+        **_dates(at, DeliveryDate=at + 14 * DAY, ExpectedArrivalDate=at + 15 * DAY),
+        "SentToContact": status != "DRAFT",
         "DeliveryAddress": "12 Harbour Street\nWellington\n6011",
         "AttentionTo": PEOPLE[number % 4][0],
         "Telephone": "04 555 0123",

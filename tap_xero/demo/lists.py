@@ -261,8 +261,8 @@ def read_query(
 ) -> Query:
     """Read a request; what cannot be understood counts as left out, as with Xero."""
     ignore = behaviour.ims_ignored or not endpoint.modified_since or not modified_since
-    size = _whole(params.get("pageSize")) or 100
-    size = min(max(size, 1), behaviour.page_size_cap or 1000)
+    asked = _whole(params.get("pageSize"))
+    size = min(max(100 if asked is None else asked, 1), behaviour.page_size_cap or 1000)
     if behaviour.ignores_page_size or endpoint.paging == "fixed":
         size = 100
     page = _whole(params.get("page"))

@@ -131,6 +131,7 @@ def contact_document(company: Company, contact: Contact, balances: Balances) -> 
     }
     if contact.number % 5 == 0:
         document["Website"] = f"https://www.{domain}.example/"
+    document |= _defaults_of(company, contact)
     owed = balances.get(contact.number)
     if owed:
         document["Balances"] = {
@@ -138,6 +139,35 @@ def contact_document(company: Company, contact: Contact, balances: Balances) -> 
             "AccountsPayable": {"Outstanding": money(owed[2]), "Overdue": money(owed[3])},
         }
     return document
+
+
+def _defaults_of(company: Company, contact: Contact) -> Document:
+    """Write what some contacts have: defaults for their documents, bank details, a merger."""
+    defaults: Document = {}
+    if contact.number % 4 == 1:
+        defaults |= {
+            "SalesDefaultAccountCode": "200",
+            "PurchasesDefaultAccountCode": "310",
+            "SalesDefaultLineAmountType": "EXCLUSIVE",
+            "PurchasesDefaultLineAmountType": "INCLUSIVE",
+            "SalesTrackingCategories": [
+                {"TrackingCategoryName": "Region", "TrackingOptionName": "North"}
+            ],
+            "Discount": money(1000),
+            "BrandingTheme": {"BrandingThemeID": company.themes[0], "Name": "Standard"},
+        }
+    if contact.supplier and contact.number % 2:
+        defaults["CompanyNumber"] = f"94290{contact.number:08d}"
+        defaults["BatchPayments"] = {
+            "BankAccountNumber": "02-0908-0000123-00",
+            "BankAccountName": contact.name,
+            "Details": "Harbour St",
+            "Code": "",
+            "Reference": "",
+        }
+    if contact.number % 20 == 19:
+        defaults["MergedToContactID"] = company.uid("Contacts", contact.number - 1)
+    return defaults
 
 
 def _persons_of(contact: Contact) -> list[Document]:
