@@ -24,7 +24,7 @@ UNAVAILABLE = 503
 LONGEST_TEXT = 300
 
 # The FAQ on granular scopes misspells the error; xero-node #320 shows the Detail.
-_SCOPE_SIGNS = re.compile(r"insuff?icien?t_scope|AuthorizationUnsuccessful", re.IGNORECASE)
+_SCOPE_SIGNS = re.compile(r"insuffici?ent_scope|AuthorizationUnsuccessful", re.IGNORECASE)
 _TENANT_SIGN = re.compile(r"AuthenticationUnsuccessful", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 # A proxy's error page may show the request, token and all.
