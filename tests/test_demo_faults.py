@@ -76,7 +76,7 @@ def test_a_trickle_comes_byte_by_byte(xero: DemoXero, login: Login) -> None:
     with login.session.get(url, stream=True, timeout=TIMEOUT) as response:
         got = response.raw.read(20)
     assert len(got) == 20
-    assert 0.1 < time.perf_counter() - start < 3
+    assert time.perf_counter() - start > 0.1
 
 
 def test_bodies_can_be_broken(xero: DemoXero, login: Login) -> None:

@@ -274,6 +274,14 @@ class Company:
         )
 
     @cached_property
+    def item_briefs(self) -> tuple[dict[str, str], ...]:
+        """Give, for each item, how it stands on a line."""
+        return tuple(
+            {"ItemID": self.uid("Items", item.number), "Name": item.name, "Code": item.code}
+            for item in self.items
+        )
+
+    @cached_property
     def account_ids(self) -> dict[str, str]:
         """Give the id of each account code."""
         return {code: self.uid("Accounts", code) for code in ACCOUNTS}

@@ -77,11 +77,7 @@ def _line_item(company: Company, name: str, line: Line) -> Document:
     written["LineAmount"] = money(line.amount)
     written["AccountCode"] = line.account
     if line.item:
-        written["Item"] = {
-            "ItemID": company.uid("Items", line.item.number),
-            "Name": line.item.name,
-            "Code": line.item.code,
-        }
+        written["Item"] = company.item_briefs[line.item.number]
     written["Tracking"] = [company.tracking[option] for option in line.tracking]
     written["Quantity"] = quantity(line.quantity)
     if line.discount:

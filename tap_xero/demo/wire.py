@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -55,6 +56,7 @@ def instant(ms: int) -> str:
     return f"/Date({ms}+0000)/"
 
 
+@lru_cache(maxsize=8192)
 def date_text(ms: int) -> str:
     """Write the calendar date of an instant as in DateString, e.g. `2018-10-20T00:00:00`."""
     return (EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT00:00:00")
