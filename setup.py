@@ -32,7 +32,6 @@ setup(
     entry_points={"console_scripts": ["tap-xero=tap_xero.cli:main"]},
     classifiers=[
         "Environment :: Console",
-        "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

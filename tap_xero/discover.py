@@ -114,7 +114,10 @@ def _entry(stream: Stream) -> dict[str, Any]:
         metadata[()]["replication-method"] = stream.replication_method
         metadata[("properties", stream.replication_key)]["inclusion"] = "automatic"
         entry["replication_key"] = stream.replication_key
-    return {**entry, "schema": schema, "metadata": singer.metadata.to_list(metadata)}
+    listed = [
+        {"breadcrumb": list(breadcrumb), "metadata": part} for breadcrumb, part in metadata.items()
+    ]
+    return {**entry, "schema": schema, "metadata": listed}
 
 
 def _entries(catalog: object, source: str) -> Iterable[dict[str, Any]]:

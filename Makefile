@@ -1,0 +1,54 @@
+# `make help` lists the targets.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+TARGET_VENV := .venv-target-jsonl
+# A Python of 3.10 or later.
+PYTHON3 ?= python3
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(VENV)/installed ## Install the tap and everything the tests need into .venv
+
+$(VENV)/installed: setup.py pyproject.toml requirements-dev.txt
+	$(PYTHON3) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable . --requirement requirements-dev.txt
+	touch $@
+
+$(TARGET_VENV)/installed:
+	$(PYTHON3) -m venv $(TARGET_VENV)
+	$(TARGET_VENV)/bin/python -m pip install --quiet --disable-pip-version-check target-jsonl
+	touch $@
+
+demo: $(VENV)/installed $(TARGET_VENV)/installed ## Sync the demo organisation through target-jsonl and show what arrived
+	$(PYTHON) scripts/demo.py $(TARGET_VENV)/bin/target-jsonl demo-output
+
+test: $(VENV)/installed ## Lint, check types and run all tests
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest --numprocesses 2
+
+docs: $(VENV)/installed ## Write the generated tables and catalog.json anew
+	$(PYTHON) scripts/update_docs.py
+
+bench: $(VENV)/installed ## Measure CPU, memory and calls; writes benchmarks/RESULTS.md
+	$(PYTHON) benchmarks/run.py
+
+RUNS ?= 10000
+simulate: $(VENV)/installed ## Prove that no record is lost, in RUNS simulated runs
+	$(PYTHON) -m tests.simulation $(RUNS)
+
+test-targets: $(VENV)/installed ## Load the demo organisation into real targets (needs Debian's postgresql)
+	$(PYTHON) -m pytest -m targets
+
+compare-api: $(VENV)/installed ## Compare schemas and streams with an API description: make compare-api API=file.yaml
+	$(PYTHON) scripts/compare_api.py $(API)
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) $(TARGET_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help install demo test docs bench simulate test-targets compare-api clean

@@ -1,0 +1,119 @@
+"""Write the parts of the docs that mirror code: tables of streams and settings, catalog.json.
+
+In a document a generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+With `--check` nothing is written, and the exit code says whether something would be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tap_xero.config import CONFIG_SCHEMA, allowed
+from tap_xero.discover import catalog
+from tap_xero.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_xero.streams import Stream
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(*, check: bool) -> int:
+    """Bring every generated part up to date, or only say which are not."""
+    stale = [path for path, text in generated().items() if _read(path) != text]
+    for path in stale:
+        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(generated()[path], encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+def generated() -> dict[Path, str]:
+    """Return each file that has generated parts, as it should be."""
+    files = {ROOT / "catalog.json": json.dumps(catalog(), indent=2) + "\n"}
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        files[path] = _filled(_read(path))
+    return files
+
+
+def _filled(text: str) -> str:
+    for name, table in TABLES.items():
+        part = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+        text = part.sub(lambda match, table=table: match[1] + table() + match[2], text)
+    return text
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _stream_table() -> str:
+    head = ["stream", "from", "key", "replication", "selected by default"]
+    rows = [
+        [
+            f"`{stream.tap_stream_id}`",
+            stream.path,
+            _code(*stream.key_properties),
+            _replication(stream),
+            "yes" if stream.selected_by_default else "no",
+        ]
+        for stream in STREAMS
+    ]
+    return _table(head, rows)
+
+
+def _stream_details() -> str:
+    head = ["stream", "path", "key", "method", "granular scope", "broad scope", "not seen"]
+    rows = [
+        [
+            f"`{stream.tap_stream_id}`",
+            f"`/{stream.path}`",
+            _code(*stream.key_properties),
+            _replication(stream),
+            _code(stream.read_scope),
+            _code(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
+            stream.unseen,
+        ]
+        for stream in STREAMS
+    ]
+    return _table(head, rows)
+
+
+def _config_table() -> str:
+    rows = []
+    for key, schema in CONFIG_SCHEMA["properties"].items():
+        default = _code(json.dumps(schema["default"])) if "default" in schema else ""
+        required = " **Required.**" if key in CONFIG_SCHEMA["required"] else ""
+        rows.append([f"`{key}`", schema["description"] + required, allowed(schema), default])
+    return _table(["key", "meaning", "value", "default"], rows)
+
+
+def _replication(stream: Stream) -> str:
+    if stream.replication_key:
+        return f"incremental by `{stream.replication_key}`"
+    return "full table"
+
+
+def _code(*names: str) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell for cell in line)} |\n" for line in lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "streams": _stream_table,
+    "stream details": _stream_details,
+    "config": _config_table,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))
