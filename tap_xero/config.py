@@ -148,6 +148,13 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "description": "Where Xero's tokens are.",
             "default": "https://identity.xero.com",
         },
+        "authorize_url": {
+            "type": "string",
+            "pattern": _URL,
+            "allowed": _URL_ALLOWED,
+            "description": "Where Xero asks a person for consent; for --authorize.",
+            "default": "https://login.xero.com/identity/connect/authorize",
+        },
         "token_file": {
             "type": "string",
             "description": "File in which the refresh token is kept, when the config cannot be "
@@ -183,6 +190,7 @@ class Config:
     user_agent: str
     api_url: str
     identity_url: str
+    authorize_url: str
     token_file: str | None
     path: str | None
 

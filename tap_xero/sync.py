@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tap_xero.discover import Selection
     from tap_xero.pagers import Page, Start
     from tap_xero.state import State
+    from tap_xero.streams import Stream
     from tap_xero.writer import Writer
 
 LOGGER = logging.getLogger(__name__)
@@ -114,15 +115,7 @@ class Sync:
 
     def _prepare(self, selection: Selection, start: Start, version: int) -> StreamRun:
         stream = selection.stream
-        xero_list = XeroList(
-            self.client,
-            stream.path,
-            rows_key=stream.rows_key or stream.path,
-            key_properties=stream.key_properties,
-            replication_key=stream.replication_key if stream.takes_modified_since else None,
-            params=stream.request_params(self.config),
-            page_size=stream.page_size,
-        )
+        xero_list = open_list(self.client, stream, self.config)
         stream_version = version if selection.full_table else None
         records = Records(
             stream.tap_stream_id,
@@ -152,6 +145,19 @@ class Sync:
         unfinished = (run.name for run in self.runs if not (run.complete or run.error))
         self.state.currently_syncing = next(unfinished, None)
         self.writer.page(records, self.state.value, activated)
+
+
+def open_list(client: Client, stream: Stream, config: Config) -> XeroList:
+    """Return the list of Xero behind a stream."""
+    return XeroList(
+        client,
+        stream.path,
+        rows_key=stream.rows_key or stream.path,
+        key_properties=stream.key_properties,
+        replication_key=stream.replication_key if stream.takes_modified_since else None,
+        params=stream.request_params(config),
+        page_size=stream.page_size,
+    )
 
 
 def _read(run: StreamRun, now: Callable[[], datetime]) -> Iterator[Page]:

@@ -114,6 +114,7 @@ class DemoXero:
             "start_date": start_date(self.organisation.company),
             "api_url": self.url,
             "identity_url": self.url,
+            "authorize_url": f"{self.url}/identity/connect/authorize",
             **overrides,
         }
 
