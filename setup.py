@@ -21,8 +21,8 @@ setup(
     package_dir={"tap_xero.schemas": "schemas"},
     package_data={"tap_xero.schemas": ["*.json", "shared/*.json"], "tap_xero": ["py.typed"]},
     install_requires=[
-        "singer-python>=6.1.1",
-        "requests>=2.32.0",
+        "singer-python>=6.8.0",
+        "requests>=2.32.2",
         "backoff>=2.2.1",
         "pendulum>=3.0.0",
         "jsonschema>=2.6.0",

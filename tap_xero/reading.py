@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tap_xero.pagers import Page
 
-# How often the caller gets to look at its stop sign while nothing arrives, in seconds.
+# How often, in seconds, whoever waits looks whether it should go on waiting.
 _GLANCE = 0.25
 
 
@@ -37,49 +37,57 @@ def read_ahead(
 ) -> Iterator[Arrival]:
     """Run `readers` on so many threads and yield what arrives, until all have ended or failed.
 
-    Ends early once `stopped()` is true. The threads are daemons: whoever stops iterating may
-    leave, and a call to Xero under way does not hold the process back.
+    Ends early once `stopped()` is true. The threads end when the caller stops iterating; they
+    are daemons, so a call to Xero that is under way does not hold the process back.
     """
-    waiting = iter(enumerate(readers))
-    lock = threading.Lock()
-    arrivals: queue.Queue[Arrival] = queue.Queue(maxsize=1)
-    left = threading.Event()
-
-    def work() -> None:
-        while not left.is_set():
-            with lock:
-                place, reader = next(waiting, (None, None))
-            if place is None or reader is None:
-                return
-            try:
-                for page in reader():
-                    arrivals.put(Arrival(place, page))
-                    if left.is_set():
-                        return
-                arrivals.put(Arrival(place))
-            except Exception as error:  # noqa: BLE001 - the caller decides what an error means
-                arrivals.put(Arrival(place, error=error))
-
+    crew = _Crew(readers)
     for _ in range(min(threads, len(readers))):
-        threading.Thread(target=work, daemon=True).start()
+        threading.Thread(target=crew.work, daemon=True).start()
     unfinished = len(readers)
     try:
         while unfinished and not stopped():
             try:
-                arrival = arrivals.get(timeout=_GLANCE)
+                arrival = crew.arrivals.get(timeout=_GLANCE)
             except queue.Empty:
                 continue
             unfinished -= arrival.page is None
             yield arrival
     finally:
-        left.set()
-        _drain(arrivals)
+        crew.left.set()
 
 
-def _drain(arrivals: queue.Queue[Arrival]) -> None:
-    """Let a thread that waits to hand over its page go on and see that nobody wants it."""
-    while True:
+class _Crew:
+    """What the threads share: the readers nobody has begun, and the way to the caller."""
+
+    def __init__(self, readers: Sequence[Callable[[], Iterator[Page]]]) -> None:
+        self.arrivals: queue.Queue[Arrival] = queue.Queue(maxsize=1)
+        self.left = threading.Event()
+        self._waiting = iter(enumerate(readers))
+        self._lock = threading.Lock()
+
+    def work(self) -> None:
+        """Read one stream after the other until none is left or nobody listens."""
+        while not self.left.is_set():
+            with self._lock:
+                place, reader = next(self._waiting, (0, None))
+            if reader is None:
+                return
+            self._read(place, reader)
+
+    def _read(self, place: int, reader: Callable[[], Iterator[Page]]) -> None:
         try:
-            arrivals.get_nowait()
-        except queue.Empty:
+            for page in reader():
+                self._hand_over(Arrival(place, page))
+                if self.left.is_set():
+                    return
+            self._hand_over(Arrival(place))
+        except Exception as error:  # noqa: BLE001 - the caller decides what an error means
+            self._hand_over(Arrival(place, error=error))
+
+    def _hand_over(self, arrival: Arrival) -> None:
+        while not self.left.is_set():
+            try:
+                self.arrivals.put(arrival, timeout=_GLANCE)
+            except queue.Full:
+                continue
             return
