@@ -177,6 +177,11 @@ class XeroAuth:
         """Scopes that the token in use holds; empty when it does not say."""
         return self.token().scopes
 
+    def user_id(self) -> str | None:
+        """Id of the Xero user to whom the token in use belongs; None when it does not say."""
+        user = _claims(self.token().access_token).get("xero_userid")
+        return str(user) if user else None
+
     def settle(self, seconds: float) -> None:
         """Give a renewal that is under way up to `seconds` to be saved; for the end of a run."""
         if self._lock.acquire(timeout=seconds):

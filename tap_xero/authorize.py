@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from tap_xero.clock import Clock
     from tap_xero.config import Config
 
-PORT = 8484
 # Without it Xero gives no refresh token.
 OFFLINE = "offline_access"
 
@@ -69,7 +68,7 @@ class Consent:
 
 
 def authorize(
-    config: Config, default_scopes: str, clock: Clock, *, port: int = PORT, browser: bool = True
+    config: Config, default_scopes: str, clock: Clock, *, port: int, browser: bool = True
 ) -> Config:
     """Ask for consent, keep tokens and organisation, and return the config that now works.
 
@@ -150,7 +149,7 @@ def _ask_consent(config: Config, scopes: str, *, port: int, browser: bool) -> tu
     verifier = None if config.client_secret else secrets.token_urlsafe(48)
     with ExitStack() as stack:
         loopback = stack.enter_context(Loopback(port, state)) if browser else None
-        redirect = loopback.redirect_uri if loopback else redirect_address(port or PORT)
+        redirect = loopback.redirect_uri if loopback else redirect_address(port)
         consent = Consent(redirect, state, verifier)
         address = consent.address(config, scopes)
         say(

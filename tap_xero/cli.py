@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 import tempfile
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,26 +20,32 @@ from tap_xero import __version__
 from tap_xero.errors import InputError, TapError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from tap_xero.clock import Clock
     from tap_xero.config import Config
     from tap_xero.discover import Selection
     from tap_xero.interrupts import StopSign
+    from tap_xero.state import State
+    from tap_xero.sync import StreamRun
 
 LOGGER = logging.getLogger(__name__)
+
+# Of the address to which Xero sends the browser back; the user enters it in the Xero app.
+PORT = 8484
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tap with these arguments (the process's own if None) and return its exit code."""
     arguments = _parser().parse_args(argv)
-    _set_up_logging(debug=arguments.debug)
     try:
+        _set_up_logging(debug=arguments.debug)
         return _command(arguments)
     except KeyboardInterrupt:
         return 130
     except TapError as error:
         LOGGER.critical("%s", error, exc_info=arguments.debug)
-    except Exception as error:  # noqa: BLE001 - the last resort: one line, no traceback
+    except Exception as error:
         LOGGER.critical(
             "a fault in the tap itself (%s: %s): please report it, with the output of --debug",
             type(error).__name__,
@@ -63,20 +69,37 @@ def _parser() -> argparse.ArgumentParser:
     add("-s", "--state", metavar="FILE", help="state of the last run")
     commands = parser.add_mutually_exclusive_group()
     add = commands.add_argument
+    add("--authorize", action="store_true", help="log in to Xero and keep the tokens in the config")
+    add("--check", action="store_true", help="say what a sync would read, and what it may not")
     add("-d", "--discover", action="store_true", help="print the catalog; no call to Xero")
     add("--about", action="store_true", help="print settings and streams")
     add("--version", action="version", version=f"tap-xero {__version__}")
     add = parser.add_argument
     add("--demo", action="store_true", help="use a demo Xero inside this process; no account")
-    add("--format", choices=["text", "json"], default="text", help="of --about")
+    add("--format", choices=["text", "json"], default="text", help="of --about and --check")
+    add("--no-browser", action="store_true", help="with --authorize: paste the answer instead")
+    add("--port", type=int, default=PORT, help=f"with --authorize: of the redirect address "
+        f"http://localhost:PORT/callback (default {PORT})")  # fmt: skip
     add("--debug", action="store_true", help="log every call, and tracebacks")
     return parser
 
 
 def _set_up_logging(*, debug: bool) -> None:
+    """Log to stderr as singer-python does, or as the file LOGGING_CONF_FILE says."""
+    import logging.config
+
     from singer import get_logger
 
-    get_logger()  # reads LOGGING_CONF_FILE, or logs to stderr
+    get_logger()
+    path = os.environ.get("LOGGING_CONF_FILE")
+    if path:
+        try:
+            logging.config.fileConfig(path, disable_existing_loggers=False)
+        except Exception as error:
+            get_logger()
+            raise InputError(
+                f"LOGGING_CONF_FILE: {path} cannot be used ({type(error).__name__}: {error})"
+            ) from error
     if debug:
         logging.getLogger().setLevel(logging.DEBUG)
 
@@ -92,9 +115,13 @@ def _command(arguments: argparse.Namespace) -> int:
         from tap_xero.discover import catalog
 
         return _print(json.dumps(catalog(), indent=2) + "\n")
-    if arguments.demo:
-        return _sync_demo(arguments)
-    return _sync(arguments, arguments.config)
+    with _config_files(arguments) as config_files:
+        config = _load_config(config_files)
+        if arguments.authorize:
+            return _authorize(arguments, config, config_files)
+        if arguments.check:
+            return _check(arguments, config)
+        return _sync(arguments, config)
 
 
 def _print(text: str) -> int:
@@ -104,7 +131,12 @@ def _print(text: str) -> int:
     return 0
 
 
-def _sync_demo(arguments: argparse.Namespace) -> int:
+@contextmanager
+def _config_files(arguments: argparse.Namespace) -> Iterator[list[str]]:
+    """Yield the config files to read; with --demo, one for a demo Xero that serves meanwhile."""
+    if not arguments.demo:
+        yield arguments.config
+        return
     import json
 
     from tap_xero.demo import DemoXero
@@ -112,20 +144,64 @@ def _sync_demo(arguments: argparse.Namespace) -> int:
     with DemoXero() as xero, tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.json")
         config.write_text(json.dumps(xero.config(calls_per_minute=6000)))
-        return _sync(arguments, [str(config), *arguments.config])
+        yield [str(config), *arguments.config]
 
 
-def _sync(arguments: argparse.Namespace, config_files: Sequence[str]) -> int:
+def _load_config(config_files: Sequence[str]) -> Config:
     from tap_xero.config import load_config
-    from tap_xero.interrupts import StopSign
 
     if not config_files:
         raise InputError("no config: give one with --config FILE, or try --demo")
-    config = load_config(config_files, os.environ, datetime.now(timezone.utc))
+    return load_config(config_files, os.environ, datetime.now(timezone.utc))
+
+
+def _authorize(arguments: argparse.Namespace, config: Config, config_files: Sequence[str]) -> int:
+    from tap_xero import authorize, progress
+    from tap_xero.clock import Clock
+    from tap_xero.streams import default_scopes
+
+    if not arguments.debug:
+        progress.hide_metrics()
+    clock = Clock()
+    authorized = authorize.authorize(
+        config,
+        default_scopes(),
+        clock,
+        port=arguments.port,
+        browser=not arguments.no_browser,
+    )
+    authorize.verify(authorized, clock)
+    authorize.tell_next(config_files)
+    return 0
+
+
+def _check(arguments: argparse.Namespace, config: Config) -> int:
+    from tap_xero import progress
+    from tap_xero.check import run_check
+    from tap_xero.client import Client
+    from tap_xero.clock import Clock
+    from tap_xero.streams import default_scopes
+
+    if not arguments.debug:
+        progress.hide_metrics()
     selections = _selections(arguments.catalog or arguments.properties)
+    clock = Clock()
+    state = _state(arguments.state, clock)
+    with Client(config, clock, default_scopes()) as client:
+        as_json = arguments.format == "json"
+        run_check(client, config, state, selections, _print, as_json=as_json)
+    return 0
+
+
+def _sync(arguments: argparse.Namespace, config: Config) -> int:
+    from tap_xero import progress
+    from tap_xero.interrupts import StopSign
+
+    selections = _selections(arguments.catalog or arguments.properties)
+    watched = not arguments.debug and progress.is_wanted(os.environ)
     stop = StopSign()
     with stop.listening():
-        _run_sync(config, selections, arguments.state, stop)
+        _run_sync(config, selections, arguments.state, stop, watched=watched)
     return stop.exit_code if stop() else 0
 
 
@@ -138,27 +214,51 @@ def _selections(catalog_file: str | None) -> list[Selection]:
     return selection(read_object(catalog_file), catalog_file)
 
 
-def _run_sync(
-    config: Config, selections: Sequence[Selection], state_file: str | None, stop: StopSign
-) -> None:
-    from tap_xero import dates, report
-    from tap_xero.client import Client
-    from tap_xero.clock import Clock
+def _state(state_file: str | None, clock: Clock) -> State:
+    from tap_xero import dates
     from tap_xero.config import read_object
     from tap_xero.state import State
+
+    value = read_object(state_file) if state_file else {}
+    return State(value, state_file or "state", dates.to_ms_of(clock.now()))
+
+
+def _run_sync(
+    config: Config,
+    selections: Sequence[Selection],
+    state_file: str | None,
+    stop: StopSign,
+    *,
+    watched: bool,
+) -> None:
+    from tap_xero import progress, report
+    from tap_xero.client import Client
+    from tap_xero.clock import Clock
     from tap_xero.streams import default_scopes
     from tap_xero.sync import Sync
     from tap_xero.writer import Writer, stdout
 
     clock = Clock()
     began = clock.monotonic()
-    value = read_object(state_file) if state_file else {}
-    state = State(value, state_file or "state", dates.to_ms_of(clock.now()))
+    state = _state(state_file, clock)
+    if watched:
+        progress.hide_metrics()
     with Client(config, clock, default_scopes()) as client:
-        sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, report.log_page)
+        log_page = _say_nothing if watched else report.log_page
+        sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
+        display = progress.live(sync.runs, client, clock.now) if watched else nullcontext()
         try:
-            sync.run(selections)
+            with display:
+                sync.run(selections)
         finally:
-            report.log_summary(sync.runs, state, client.usage, clock.monotonic() - began)
+            figures = report.summary(sync.runs, state, client.usage, clock.monotonic() - began)
+            if watched:
+                progress.show_summary(figures)
+            else:
+                report.log_summary(figures, failed=bool(report.failures(sync.runs)))
     if not stop():
         report.raise_for_failures(sync.runs)
+
+
+def _say_nothing(_: StreamRun) -> None:
+    """Stand for the log line of a page where the page shows anyway."""

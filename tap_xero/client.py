@@ -58,12 +58,13 @@ class Answer:
     """A list as Xero sent it.
 
     `body` is one valid JSON object on one line, `{}` where Xero had nothing to say (304, 204);
-    `received` is when it was complete, aware UTC.
+    `received` is when it was complete, aware UTC; `size` is in bytes, as packed on the wire.
     """
 
     body: bytes = field(repr=False)
     headers: Mapping[str, str]
     received: datetime
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class Client:
         now = self._clock.now()
         if reply.status in _GOOD:
             body = EMPTY if reply.status in _NOTHING else _json_body(reply)
-            return Answer(body, reply.headers, now)
+            return Answer(body, reply.headers, now, reply.size)
         limit = problems.rate_limit(reply, now)
         if limit:
             self._raise_limit(limit, now)

@@ -78,7 +78,7 @@ class ListPage:
 class XeroList:
     """A list endpoint, bound to the client that reads it.
 
-    `calls` counts its answers and `size` their bytes.
+    `calls` counts its answers and `size` their bytes, as packed on the wire.
     """
 
     def __init__(  # noqa: PLR0913 - what a list is; each is one word of the stream table
@@ -114,7 +114,7 @@ class XeroList:
         header = None if since is None else dates.to_header(since)
         answer = self._client.get(self.path, modified_since=header, **(self._params | params))
         self.calls += 1
-        self.size += len(answer.body)
+        self.size += answer.size
         return self._page(answer)
 
     def page_params(self, number: int, size: int) -> dict[str, str]:

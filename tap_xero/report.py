@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from singer import metrics
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_xero.client import Usage
     from tap_xero.state import State
@@ -23,27 +22,20 @@ LOGGER = logging.getLogger(__name__)
 def log_page(run: StreamRun) -> None:
     """Log how far a stream is; streams of a single page have their line in the summary."""
     if not run.complete:
-        LOGGER.info("%s: %s of %s rows", run.name, f"{run.rows:,}", _expected(run))
+        waiting = "" if run.counted is None else f" of {run.counted:,}"
+        LOGGER.info("%s: %s%s rows", run.name, f"{run.rows:,}", waiting)
 
 
-def log_summary(runs: Sequence[StreamRun], state: State, usage: Usage, seconds: float) -> None:
-    """Log a line for each stream and one for all, and the same as Singer metrics."""
-    for run in runs:
-        LOGGER.info("%s", _line(run, state))
-        _metric(metrics.Metric.record_count, "counter", run.rows, {metrics.Tag.endpoint: run.name})
-    rows = sum(run.rows for run in runs)
-    LOGGER.info(
-        "in all: %s rows of %d streams, %d calls, %s bytes, %.1f s",
-        f"{rows:,}",
-        len(runs),
-        usage.calls,
-        f"{usage.size:,}",
-        seconds,
-    )
-    status = "succeeded" if not failures(runs) else "failed"
+def log_summary(figures: Mapping[str, Any], *, failed: bool) -> None:
+    """Log what `summary` returns: a line for each stream, one for all, and Singer metrics."""
+    for name, part in figures["streams"].items():
+        LOGGER.info("%s: %s", name, _line(part))
+        _metric(metrics.Metric.record_count, "counter", part["rows"], {metrics.Tag.endpoint: name})
+    LOGGER.info("in all: %s", _amounts(figures))
+    status = metrics.Status.failed if failed else metrics.Status.succeeded
     tags = {metrics.Tag.job_type: "sync", metrics.Tag.status: status}
-    _metric(metrics.Metric.job_duration, "timer", round(seconds, 3), tags)
-    LOGGER.info("SUMMARY: %s", json.dumps(summary(runs, state, usage, seconds)))
+    _metric(metrics.Metric.job_duration, "timer", figures["seconds"], tags)
+    _metric("sync_summary", "summary", figures["rows"], figures)
 
 
 def summary(
@@ -82,12 +74,15 @@ def raise_for_failures(runs: Sequence[StreamRun]) -> None:
         raise StreamError(f"{len(failed)} of {len(runs)} streams are not complete: {causes}")
 
 
-def _line(run: StreamRun, state: State) -> str:
-    bookmark = _bookmark(run, state)
-    until = f", up to {bookmark}" if bookmark is not None else ""
+def _line(part: Mapping[str, Any]) -> str:
+    until = f", up to {part['bookmark']}" if part["bookmark"] is not None else ""
+    return f"{_amounts(part)}{until}: {part['outcome']}"
+
+
+def _amounts(part: Mapping[str, Any]) -> str:
     return (
-        f"{run.name}: {run.rows:,} rows, {run.xero_list.calls} calls, "
-        f"{run.xero_list.size:,} bytes, {_seconds(run):.1f} s{until}: {_outcome(run)}"
+        f"{part['rows']:,} rows, {part['calls']:,} calls, {part['bytes']:,} bytes, "
+        f"{part['seconds']:.1f} s"
     )
 
 
@@ -95,10 +90,6 @@ def _outcome(run: StreamRun) -> str:
     if run.complete:
         return "complete"
     return f"{'skipped' if run.forgiven else 'not complete'}: {run.error or 'not reached'}"
-
-
-def _expected(run: StreamRun) -> str:
-    return "an unknown number" if run.counted is None else f"{run.counted:,}"
 
 
 def _seconds(run: StreamRun) -> float:
@@ -110,5 +101,5 @@ def _bookmark(run: StreamRun, state: State) -> object:
     return state.value["bookmarks"].get(run.name, {}).get(key) if key else None
 
 
-def _metric(name: str, kind: str, value: float, tags: dict[str, str]) -> None:
+def _metric(name: str, kind: str, value: float, tags: Mapping[str, Any]) -> None:
     metrics.log(LOGGER, metrics.Point(kind, name, value, tags))
