@@ -158,11 +158,11 @@ class Client:
             {"If-Modified-Since": call.modified_since} if call.modified_since else {},
             call.params,
         )
-        with self.pacer:
+        with self.pacer as entered:
             self._raise_if_stopped()
             reply = self._measured(request, call.path)
         if reply.status != problems.TOO_MANY:
-            self.pacer.learn(reply.headers)
+            self.pacer.learn(reply.headers, entered)
         return reply
 
     def _measured(self, request: Request, path: str) -> Reply:

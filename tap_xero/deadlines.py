@@ -56,14 +56,20 @@ class DeadlineAdapter(HTTPAdapter):
 
     def __init__(self) -> None:
         self._sockets: set[socket.socket] = set()
+        self._done: list[socket.socket] = []
         self._current: Deadline | None = None
         super().__init__(pool_connections=2, pool_maxsize=1)
 
     @contextlib.contextmanager
     def deadline(self, seconds: float) -> Iterator[Deadline]:
         """Cut whatever this adapter sends or reads inside the block after `seconds`."""
-        with Deadline(seconds, self._sockets) as self._current:
-            yield self._current
+        with Deadline(seconds, self._sockets) as deadline:
+            self._current = deadline
+            try:
+                yield deadline
+            finally:
+                self._current = None
+                self._forget()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Make the pool manager, with pools of connections that can be cut."""
@@ -90,9 +96,20 @@ class DeadlineAdapter(HTTPAdapter):
             sock.shutdown(socket.SHUT_RDWR)
 
     def closed(self, sock: socket.socket) -> None:
-        """Forget a connection's socket."""
-        self._sockets.discard(sock)
-        sock.close()
+        """Let go of a connection's socket.
+
+        An answer whose length is not known closes its connection first and is read afterwards,
+        so during a call the socket stays where it can be cut.
+        """
+        self._done.append(sock)
+        if self._current is None:
+            self._forget()
+
+    def _forget(self) -> None:
+        while self._done:
+            sock = self._done.pop()
+            self._sockets.discard(sock)
+            sock.close()
 
 
 class _Connection(HTTPConnection):

@@ -5,8 +5,9 @@ whenever Xero counted it, it counted it in between, so no 60 seconds as Xero see
 or fixed, hold more calls than allowed, however the network delays them. Within that, calls go
 out as fast as they come: a full minute's worth at once, then one for each place that frees.
 
-Other programs share the limits. Each answer says how many calls Xero still allows; when that is
-fewer than we think, the difference is calls of others, which are counted as made just now.
+Other programs share the limits. Each answer says how many calls Xero still allowed at some moment
+between sending and answer; when even all places of ours that were taken in that time do not
+explain it, the rest are calls of others, which are counted as made just now.
 
 Callers stand in a line: the first waits for a place, on the clock it was given, the others wait
 for it to go. So all are served in the order in which they came.
@@ -38,6 +39,7 @@ class Pacer:
         self._line: deque[object] = deque()
         self._in_flight = 0
         self._answered: deque[float] = deque()
+        self._freed = 0
         self._paused_until = float("-inf")
         self._day_remaining: int | None = None
 
@@ -52,7 +54,8 @@ class Pacer:
         with self._changed:
             return max(0, self._calls_per_minute - self._used(self._clock.monotonic()))
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> int:
+        """Wait until a call is allowed; return what `learn` wants to know about it."""
         ticket = object()
         try:
             with self._changed:
@@ -60,6 +63,7 @@ class Pacer:
                 self._changed.wait_for(lambda: self._is_next(ticket))
             while (wait := self._take_or_wait()) > 0:
                 self._clock.sleep(wait)
+            return self._freed
         finally:
             with self._changed:
                 self._line.remove(ticket)
@@ -71,8 +75,8 @@ class Pacer:
             self._answered.append(self._clock.monotonic())
             self._changed.notify_all()
 
-    def learn(self, headers: Mapping[str, str]) -> None:
-        """Take over what Xero says is left, from the headers of an answer."""
+    def learn(self, headers: Mapping[str, str], entered: int) -> None:
+        """Take over what Xero says is left, from the answer to the call `entered` stands for."""
         day = _count(headers.get("X-DayLimit-Remaining"))
         minute = _count(headers.get("X-MinLimit-Remaining"))
         with self._changed:
@@ -80,7 +84,8 @@ class Pacer:
                 self._day_remaining = day
             if minute is not None:
                 now = self._clock.monotonic()
-                others = self._calls_per_minute - self._used(now) - minute
+                ours = self._used(now) + self._freed - entered
+                others = self._calls_per_minute - ours - minute
                 self._answered.extend([now] * others)
 
     def pause(self, seconds: float) -> None:
@@ -108,6 +113,7 @@ class Pacer:
         """How many of the minute's places are taken; forgets those that have become free."""
         while self._answered and self._answered[0] + WINDOW <= now:
             self._answered.popleft()
+            self._freed += 1
         return self._in_flight + len(self._answered)
 
 

@@ -55,6 +55,8 @@ def explanation(reply: Reply) -> str:
 
 
 def _words(reply: Reply) -> str:
+    if 300 <= reply.status < 400:  # noqa: PLR2004
+        return "a redirect, which is not followed"
     fields = _fields(reply.body)
     if fields:
         said = [fields.get(key) for key in ("type", "message", "detail", "error")]

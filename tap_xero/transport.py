@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import os
 import socket
 import ssl
 import zlib
@@ -202,7 +203,9 @@ def _failure(
     for kind, text in _PASSING:
         if any(isinstance(cause, kind) for cause in causes):
             return TransientError(text)
-    return TransientError(f"no answer ({type(causes[-1]).__name__})")
+    numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
+    reason = os.strerror(numbers[-1]) if numbers else type(causes[-1]).__name__
+    return TransientError(f"no answer ({reason})")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -229,9 +232,9 @@ _HOPELESS: tuple[tuple[type[Exception], str], ...] = (
 )
 _READ_TIMEOUTS = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
 _PASSING: tuple[tuple[type[Exception], str], ...] = (
-    (urllib3.exceptions.ConnectTimeoutError, "no connection in time"),
     (socket.gaierror, "the host's name cannot be looked up"),
     (ConnectionRefusedError, "connection refused"),
+    (TimeoutError, "no connection in time"),
     (http.client.RemoteDisconnected, "connection closed without an answer"),
     (ConnectionError, "connection reset"),
     (urllib3.exceptions.IncompleteRead, "answer cut short"),

@@ -31,7 +31,7 @@ class Simulation:
         self.others = others
         self.arrivals: list[float] = []
         self.most_in_flight = 0
-        self._answers: list[tuple[float, int, float]] = []
+        self._answers: list[tuple[float, int, float, int]] = []
         self._numbers = count()
         self._limit = per_minute
         self.pacer = Pacer(per_minute, at_once, Clock(lambda: self.now, self.sleep))
@@ -47,10 +47,10 @@ class Simulation:
         """Send a call as soon as it may be sent."""
         while len(self._answers) >= self.at_once:
             self._answer()
-        self.pacer.__enter__()
+        entered = self.pacer.__enter__()
         arrival = self.now + there
         self.arrivals.append(arrival)
-        heapq.heappush(self._answers, (arrival + back, next(self._numbers), arrival))
+        heapq.heappush(self._answers, (arrival + back, next(self._numbers), arrival, entered))
         self.most_in_flight = max(self.most_in_flight, len(self._answers))
 
     def finish(self) -> float:
@@ -60,10 +60,10 @@ class Simulation:
         return self.now
 
     def _answer(self) -> None:
-        moment, _, arrival = heapq.heappop(self._answers)
+        moment, _, arrival, entered = heapq.heappop(self._answers)
         self.now = max(self.now, moment)
         self.pacer.__exit__()
-        self.pacer.learn({"X-MinLimit-Remaining": str(self._remaining(arrival))})
+        self.pacer.learn({"X-MinLimit-Remaining": str(self._remaining(arrival))}, entered)
 
     def _remaining(self, at: float) -> int:
         """Say what Xero would have said when the call arrived, with a rolling minute."""
@@ -131,9 +131,9 @@ def test_calls_of_other_programs_take_places_of_ours() -> None:
 def test_when_nothing_is_left_we_wait_a_minute() -> None:
     time_ = FakeTime()
     pacer = Pacer(60, 4, time_.clock)
-    with pacer:
+    with pacer as entered:
         pass
-    pacer.learn({"X-MinLimit-Remaining": "0", "X-DayLimit-Remaining": "17"})
+    pacer.learn({"X-MinLimit-Remaining": "0", "X-DayLimit-Remaining": "17"}, entered)
     assert pacer.minute_remaining == 0
     assert pacer.day_remaining == 17
     with pacer:
@@ -144,19 +144,32 @@ def test_when_nothing_is_left_we_wait_a_minute() -> None:
 @pytest.mark.parametrize("text", ["", "-1", "many", "1e9", "9" * 5000, "٣", " "])
 def test_odd_headers_are_left_out(text: str) -> None:
     pacer = Pacer(60, 4, FakeTime().clock)
-    with pacer:
+    with pacer as entered:
         pass
-    pacer.learn({"X-MinLimit-Remaining": text, "X-DayLimit-Remaining": text})
-    pacer.learn({})
+    pacer.learn({"X-MinLimit-Remaining": text, "X-DayLimit-Remaining": text}, entered)
+    pacer.learn({}, entered)
     assert pacer.day_remaining is None
     assert pacer.minute_remaining == 59
 
 
+def test_an_answer_that_took_long_is_not_read_as_calls_of_others() -> None:
+    """Xero said that nothing was left when the call came in; since then our places are free."""
+    time_ = FakeTime()
+    pacer = Pacer(3, 3, time_.clock)
+    for _ in range(2):
+        with pacer:
+            pass
+    with pacer as entered:
+        time_.sleep(61)
+    pacer.learn({"X-MinLimit-Remaining": "0"}, entered)
+    assert pacer.minute_remaining == 2
+
+
 def test_more_left_than_we_think_changes_nothing() -> None:
     pacer = Pacer(30, 4, FakeTime().clock)
-    with pacer:
+    with pacer as entered:
         pass
-    pacer.learn({"X-MinLimit-Remaining": "59"})
+    pacer.learn({"X-MinLimit-Remaining": "59"}, entered)
     assert pacer.minute_remaining == 29
 
 
