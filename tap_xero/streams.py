@@ -57,6 +57,11 @@ class Stream:
         return "INCREMENTAL" if self.replication_key else "FULL_TABLE"
 
     @property
+    def comes_in_pages(self) -> bool:
+        """Whether it may take many calls, one after the other."""
+        return self.pager is not one_answer
+
+    @property
     def takes_modified_since(self) -> bool:
         """Whether Xero filters the list by If-Modified-Since."""
         return self.replication_key == UPDATED
@@ -86,6 +91,16 @@ _BROAD = {
 }
 
 STREAMS: tuple[Stream, ...] = (
+    # By number.
+    Stream(
+        "journals",
+        "Journals",
+        ("JournalID",),
+        "accounting.journals",
+        journal_numbers,
+        "JournalNumber",
+        selected_by_default=False,
+    ),
     # Pages of modified rows.
     Stream(
         "bank_transactions",
@@ -227,16 +242,6 @@ STREAMS: tuple[Stream, ...] = (
         one_answer,
         UPDATED,
         UNIT_PRICES,
-        selected_by_default=False,
-    ),
-    # By number.
-    Stream(
-        "journals",
-        "Journals",
-        ("JournalID",),
-        "accounting.journals",
-        journal_numbers,
-        "JournalNumber",
         selected_by_default=False,
     ),
     # Whole tables.

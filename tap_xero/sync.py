@@ -82,7 +82,7 @@ class Sync:
         Raises the TapErrors that end a run; before it does, a STATE covering all that was
         written is on stdout.
         """
-        ordered = _resumed_first(selections, self.state.currently_syncing)
+        ordered = _in_turn(selections, self.state.currently_syncing)
         starts = [self.state.start(selection, self.config) for selection in ordered]
         version = int(self.now().timestamp() * 1000)
         for selection, start in zip(ordered, starts, strict=True):
@@ -120,7 +120,6 @@ class Sync:
         records = Records(
             stream.tap_stream_id,
             selection.documented,
-            rows_key=stream.rows_key or stream.path,
             selected=selection.fields,
             version=stream_version,
         )
@@ -194,8 +193,13 @@ def _counted(start: Start, page: Page) -> int | None:
     return told.itemCount
 
 
-def _resumed_first(selections: Sequence[Selection], name: str | None) -> list[Selection]:
-    """Begin with the stream at which the last run ended early."""
-    names = [selection.stream.tap_stream_id for selection in selections]
-    first = names.index(name) if name in names else 0
-    return [*selections[first:], *selections[:first]]
+def _in_turn(selections: Sequence[Selection], name: str | None) -> list[Selection]:
+    """Begin with the stream at which the last run ended early, then with those of many calls.
+
+    Streams of a single call fill the gaps; begun first, they would leave the long ones for last
+    with nothing beside them.
+    """
+    return sorted(
+        selections,
+        key=lambda item: (item.stream.tap_stream_id != name, not item.stream.comes_in_pages),
+    )
