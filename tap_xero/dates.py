@@ -29,8 +29,8 @@ _LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
 
 _MS_DATE = re.compile(rb'"\\?/Date\((-?[0-9]{1,15})(?:([+-])([0-9]{2})([0-9]{2}))?\)\\?/"')
 _ISO_DATE = re.compile(
-    rb'"([0-9]{4})-([0-9]{2})-([0-9]{2})'
-    rb"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?)?"
+    rb'"([0-9]{4}-[0-9]{2}-[0-9]{2})'
+    rb"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?)?"
     rb'(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))?"'
 )
 
@@ -127,14 +127,31 @@ def _from_iso(
     if match is None:
         plain = _unescaped(literal)
         return convert(plain) if plain not in (None, literal) else None
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
-    microsecond = int((match[7] or b"0").ljust(6, b"0")[:6])
-    try:
-        moment = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001
-        moment += timedelta(milliseconds=offset_sign * _offset_ms(match, 8))
-    except (ValueError, OverflowError):
+    day, minute, second, fraction = match.group(1, 2, 3, 4)
+    if not _is_day(day):
         return None
-    return b'"%s.%06dZ"' % (moment.isoformat()[:19].encode(), moment.microsecond)
+    microseconds = (fraction or b"").ljust(6, b"0")[:6]
+    text = b"%sT%s:%s.%s" % (day, minute or b"00:00", second or b"00", microseconds)
+    offset = offset_sign * _offset_ms(match, 5)
+    shifted = _shifted(text, offset) if offset else text
+    return b'"%sZ"' % shifted if shifted else None
+
+
+@lru_cache(maxsize=8192)
+def _is_day(text: bytes) -> bool:
+    try:
+        date.fromisoformat(text.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def _shifted(text: bytes, ms: int) -> bytes | None:
+    try:
+        moment = datetime.fromisoformat(text.decode()) + timedelta(milliseconds=ms)
+    except OverflowError:
+        return None
+    return moment.isoformat(timespec="microseconds").encode()
 
 
 def _offset_ms(match: re.Match[bytes], group: int) -> int:

@@ -50,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "discover": {"errors", "schemas", "streams"},
     "state": {"config", "dates", "discover", "errors", "pagers"},
     # Out.
-    "records": {"dates", "lists", "pagers", "wire"},
+    "values": {"dates", "lists"},
+    "records": {"dates", "lists", "pagers", "values", "wire"},
     "writer": {"errors"},
     # The loop, and the command around it.
     "reading": {"pagers"},
