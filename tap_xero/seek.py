@@ -115,7 +115,7 @@ def _ask(xero_list: XeroList, at: _Position) -> ListPage:
 
 def _is_whole(page: ListPage, size: int) -> bool:
     """Say whether this one answer holds the list to its end."""
-    return len(page.rows) == _count(page) and (len(page.rows) > size or not is_full(page, size))
+    return len(page.rows) == _count(page) and not is_full(page, size)
 
 
 def _is_proven(xero_list: XeroList, page: ListPage, at: _Position) -> bool:

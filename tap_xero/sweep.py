@@ -1,12 +1,13 @@
 """Whole pages by number, for lists whose order or size cannot be relied on.
 
 A row that leaves the list, or moves within it, between two calls shifts the rows behind it, and
-one that stood at the seam of two pages is then on neither. So the pages are read in passes: what
-a pass shows for the first time is yielded, and a pass that shows nothing new, and nothing twice,
-ends the sweep; what was modified after the sweep began counts as seen, the next run is for that.
-One pass is enough where the whole list was one page, or where it is plain that nothing moved:
-Xero counted the same number of rows on every page, each of them was seen, and nothing has been
-modified since the pass began.
+one that stood at the seam of two pages is then on neither. So the pages are read in passes, to
+and fro, for a shift that hides a row from a reader going one way does not hide it from one
+coming back. What a pass shows for the first time is yielded, and a pass that shows nothing new,
+and nothing twice, ends the sweep; what was modified after the sweep began counts as seen, the
+next run is for that. One pass is enough where the list was one page, or where it is plain that
+nothing moved: Xero counted the same number of rows on every page, each of them was seen, and
+nothing was modified meanwhile.
 
 No bookmark moves before the end. A list that changes faster than it can be read ends without
 being complete, its bookmark where it was.
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_xero.errors import SlowAnswerError, StreamError
-from tap_xero.pagers import SECOND, Page, Start, newest, wanted
+from tap_xero.pagers import SECOND, Page, Start, ask_reaching, newest, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,28 +41,23 @@ _TINY = 10
 
 @dataclass
 class _Pass:
-    """What one pass through the pages has shown."""
+    """What one pass has shown; `lengths` are the rows on each of its pages."""
 
-    pages: int = 0
-    rows: int = 0
-    fresh: int = 0
+    lengths: list[int] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
     counts: set[int | None] = field(default_factory=set)
-    began_ms: int | None = None
+    fresh: int = 0
+    begins_full: bool = False
 
-    def note(self, page: ListPage, seen: set[int], sweep_began: int | None) -> None:
-        """Take account of one page, given what earlier pages have shown."""
-        if not self.pages:
-            self.began_ms = page.server_ms
-        self.pages += 1
-        self.rows += len(page.rows)
-        self.ids.update(page.ids)
-        self.counts.add(page.pagination.itemCount if page.pagination else None)
-        began = self.began_ms if sweep_began is None else sweep_began
-        self.fresh += sum(
-            row_id not in seen and (stamp is None or began is None or stamp < began)
-            for row_id, stamp in zip(page.ids, page.stamps, strict=True)
-        )
+    @property
+    def shows_rows_twice(self) -> bool:
+        """Whether a row came more than once."""
+        return len(self.ids) < sum(self.lengths)
+
+    @property
+    def was_one_page(self) -> bool:
+        """Whether one answer held the whole list."""
+        return len(self.lengths) == 1 or (self.lengths[1:] == [0] and not self.begins_full)
 
 
 def page_numbers(
@@ -71,33 +67,105 @@ def page_numbers(
 
     Raises StreamError when Xero sends the same full page again and again.
     """
-    seen: set[int] = set()
-    newest_ms: int | None = None
-    began_ms: int | None = None
-    size = start.page_size
-    idle_passes = 0
-    source = first
+    sweep = _Sweep(xero_list, start)
+    answers, goes_back = sweep.forth(first), False
     for _ in range(MAX_PASSES):
         this = _Pass()
         try:
-            for source in _pages(xero_list, start, size, first):
-                this.note(source, seen, began_ms)
-                rows = _fresh(source, start, seen)
-                newest_ms = max(filter(None, (newest_ms, newest(source))), default=None)
-                yield Page(rows, source)
+            for source in answers:
+                yield Page(sweep.take(source, this), source)
         except SlowAnswerError:
-            size = halved(size)
+            sweep.size = halved(sweep.size)
+            answers, goes_back = sweep.forth(), False
             continue
-        finally:
-            first = None
-        began_ms = this.began_ms if began_ms is None else began_ms
-        idle_passes = 0 if this.fresh else idle_passes + 1
-        settled = idle_passes and (this.rows == len(this.ids) or idle_passes >= _ENOUGH)
-        if this.pages <= 1 or settled or _nothing_moved(xero_list, this, size):
-            source = source or xero_list.ask(start.asked_since)
-            yield Page([], source, complete_to=newest_ms, last=True)
+        if sweep.is_complete_after(this):
+            yield Page([], source, complete_to=sweep.newest, last=True)
             return
+        goes_back = not goes_back
+        answers = sweep.back(len(this.lengths)) if goes_back else sweep.forth()
     LOGGER.warning("%s changes faster than it can be read; its bookmark stays", xero_list.path)
+
+
+class _Sweep:
+    """All passes together: what they have shown, and when they began."""
+
+    def __init__(self, xero_list: XeroList, start: Start) -> None:
+        self.size = start.page_size
+        self.newest: int | None = None
+        self._list = xero_list
+        self._start = start
+        self._shown: set[int] = set()
+        self._began: int | None = None
+        self._passes = 0
+        self._idle_passes = 0
+
+    def forth(self, first: ListPage | None = None) -> Iterator[ListPage]:
+        """Yield the pages from the first on, until one is the last or empty."""
+        page, number = first or self._ask(1), 1
+        yield page
+        while page.rows and not _is_last(page, number, self.size, self._start.bookmark):
+            following = self._ask(number + 1)
+            if following.ids == page.ids:
+                following = self._ask(number + 1)
+            if following.ids == page.ids:
+                self._check_repeated(page, number)
+                return
+            page, number = following, number + 1
+            yield page
+
+    def back(self, last: int) -> Iterator[ListPage]:
+        """Yield the pages from the last to the first."""
+        return (self._ask(number) for number in range(last, 0, -1))
+
+    def take(self, source: ListPage, this: _Pass) -> list[Row]:
+        """Note what a page shows, and return the rows that are wanted and new to the sweep."""
+        if self._began is None:
+            self._began = source.server_ms
+        if not this.lengths:
+            this.begins_full = is_full(source, self.size)
+        this.lengths.append(len(source.rows))
+        this.ids.update(source.ids)
+        this.counts.add(source.pagination.itemCount if source.pagination else None)
+        self.newest = max(filter(None, (self.newest, newest(source))), default=None)
+        rows = []
+        for row, stamp, row_id in zip(source.rows, source.stamps, source.ids, strict=True):
+            if row_id not in self._shown:
+                self._shown.add(row_id)
+                this.fresh += stamp is None or self._began is None or stamp < self._began
+                if wanted(stamp, self._start.since):
+                    rows.append(row)
+        return rows
+
+    def is_complete_after(self, this: _Pass) -> bool:
+        """Say whether, with this pass, every row has been shown."""
+        self._passes += 1
+        self._idle_passes = 0 if this.fresh else self._idle_passes + 1
+        if this.was_one_page or self._nothing_moved(this):
+            return True
+        if self._passes == 1 or not self._idle_passes:
+            return False
+        return not this.shows_rows_twice or self._idle_passes >= _ENOUGH
+
+    def _nothing_moved(self, this: _Pass) -> bool:
+        """Ask what was modified since the newest row: nothing, if this pass showed all of it."""
+        if this.counts != {len(this.ids)} or this.shows_rows_twice or self.newest is None:
+            return False
+        if not self._list.takes_modified_since:
+            return False
+        since = min(self.newest, self._began or self.newest) - SECOND
+        params = self._list.page_params(1, self.size)
+        latest, _ = ask_reaching(self._list, since, self.newest, self._start.reach, **params)
+        is_whole = pagination_adds_up(latest, 1) and not is_full(latest, self.size)
+        return is_whole and this.ids.issuperset(latest.ids)
+
+    def _ask(self, number: int) -> ListPage:
+        params = self._list.page_params(number, self.size)
+        return self._list.ask(self._start.asked_since, **params)
+
+    def _check_repeated(self, page: ListPage, number: int) -> None:
+        """Raise StreamError unless a page that came again as the next one can be everything."""
+        if is_full(page, self.size) and not _claims_to_be_last(page, number):
+            raise StreamError(f"{self._list.path}: Xero sends page {number} as {number + 1} too")
 
 
 def halved(size: int) -> int:
@@ -111,6 +179,11 @@ def is_full(source: ListPage, size: int) -> bool:
     return len(source.rows) in (size, claimed, DEFAULT_PAGE_SIZE)
 
 
+def is_everything(source: ListPage, size: int) -> bool:
+    """Say whether these are more rows than any page holds, as manual journals have come."""
+    return len(source.rows) > max(size, DEFAULT_PAGE_SIZE)
+
+
 def pagination_adds_up(source: ListPage, number: int) -> bool:
     """Say whether Xero's account of the pages agrees with itself and with page `number`."""
     told = source.pagination
@@ -120,54 +193,16 @@ def pagination_adds_up(source: ListPage, number: int) -> bool:
     return len(source.rows) in (due, told.itemCount)
 
 
-def _pages(
-    xero_list: XeroList, start: Start, size: int, first: ListPage | None
-) -> Iterator[ListPage]:
-    page = first or xero_list.ask(start.asked_since, **xero_list.page_params(1, size))
-    number = 1
-    while page.rows:
-        yield page
-        if _is_last(page, number, size, start.bookmark):
-            return
-        number += 1
-        params = xero_list.page_params(number, size)
-        following = xero_list.ask(start.asked_since, **params)
-        if following.ids == page.ids:
-            if not is_full(page, size):
-                return
-            following = xero_list.ask(start.asked_since, **params)
-            if following.ids == page.ids:
-                raise StreamError(f"{xero_list.path}: Xero sends page {number - 1} as {number} too")
-        page = following
-
-
 def _is_last(page: ListPage, number: int, size: int, bookmark: int | None) -> bool:
-    if len(page.rows) > size:
-        return True  # everything at once, as manual journals have done
+    if is_everything(page, size):
+        return True
     if pagination_adds_up(page, number):
-        told = page.pagination
-        return told is not None and number >= told.pageCount and not is_full(page, size)
+        return _claims_to_be_last(page, number) and not is_full(page, size)
     latest = newest(page)
     nothing_new = bookmark is not None and latest is not None and latest <= bookmark
     return number == 1 and nothing_new and len(page.rows) * _TINY < min(size, DEFAULT_PAGE_SIZE)
 
 
-def _fresh(source: ListPage, start: Start, seen: set[int]) -> list[Row]:
-    rows = []
-    for row, stamp, row_id in zip(source.rows, source.stamps, source.ids, strict=True):
-        if row_id not in seen and wanted(stamp, start.since):
-            rows.append(row)
-        seen.add(row_id)
-    return rows
-
-
-def _nothing_moved(xero_list: XeroList, this: _Pass, size: int) -> bool:
-    if len(this.counts) != 1 or this.counts != {len(this.ids)} or this.began_ms is None:
-        return False
-    if not xero_list.takes_modified_since:
-        return False
-    # Xero's clock may come from a header in whole seconds.
-    since = this.began_ms - SECOND
-    source = xero_list.ask(since, **xero_list.page_params(1, size))
-    complete = pagination_adds_up(source, 1) and not is_full(source, size)
-    return complete and all(stamp < since for stamp in source.known_stamps)
+def _claims_to_be_last(page: ListPage, number: int) -> bool:
+    told = page.pagination
+    return told is not None and pagination_adds_up(page, number) and number >= told.pageCount
