@@ -141,7 +141,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(text) - now).total_seconds()
+            seconds = max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

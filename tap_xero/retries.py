@@ -97,7 +97,7 @@ def _wait(error: TransientError, failures: int) -> float:
     """Return what the server asked for, or our own doubling wait, in seconds with jitter."""
     patience = error.patience
     if error.after is not None:
-        asked: float = backoff.random_jitter(min(error.after, patience.longest))
+        asked: float = backoff.random_jitter(max(1, min(error.after, patience.longest)))
         return asked
     wait = min(patience.longest, patience.first * 2.0 ** (failures - 1))
     jitter: float = backoff.full_jitter(wait / 2)
