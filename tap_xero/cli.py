@@ -97,9 +97,8 @@ def _set_up_logging(*, debug: bool) -> None:
             logging.config.fileConfig(path, disable_existing_loggers=False)
         except Exception as error:
             get_logger()
-            raise InputError(
-                f"LOGGING_CONF_FILE: {path} cannot be used ({type(error).__name__}: {error})"
-            ) from error
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"LOGGING_CONF_FILE: {path} cannot be used ({reason})") from error
     if debug:
         logging.getLogger().setLevel(logging.DEBUG)
 

@@ -63,6 +63,7 @@ class Login:
 
     @property
     def query(self) -> dict[str, str]:
+        """What the consent page is asked for."""
         return {name: values[0] for name, values in parse_qs(urlsplit(self.address).query).items()}
 
     def browse(self) -> requests.Response:
@@ -77,7 +78,7 @@ class Login:
         return self.process.returncode
 
 
-def write(tmp_path: Path, xero: DemoXero, **changes: Any) -> Path:
+def write(tmp_path: Path, xero: DemoXero, **changes: Any) -> Path:  # noqa: ANN401
     """Write the config of a person who has only made an app; None leaves a key out."""
     config = {"refresh_token": None, "tenant_id": None} | changes
     path = tmp_path / "config.json"
