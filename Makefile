@@ -42,6 +42,10 @@ RUNS ?= 10000
 simulate: $(VENV)/installed ## Prove that no record is lost, in RUNS simulated runs
 	$(PYTHON) -m tests.simulation $(RUNS)
 
+RECORDS ?= 200000
+soak: $(VENV)/installed ## Sync RECORDS records with faults in every twentieth call
+	$(PYTHON) -m tests.soak $(RECORDS)
+
 test-targets: $(VENV)/installed ## Load the demo organisation into real targets (needs Debian's postgresql)
 	$(PYTHON) -m pytest -m targets
 
@@ -51,4 +55,4 @@ compare-api: $(VENV)/installed ## Compare schemas and streams with an API descri
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(TARGET_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test docs bench simulate test-targets compare-api clean
+.PHONY: help install demo test docs bench simulate soak test-targets compare-api clean
