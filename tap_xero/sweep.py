@@ -3,11 +3,11 @@
 A row that leaves the list, or moves within it, between two calls shifts the rows behind it, and
 one that stood at the seam of two pages is then on neither. So the pages are read in passes, to
 and fro, for a shift that hides a row from a reader going one way does not hide it from one
-coming back. What a pass shows for the first time is yielded, and a pass that shows nothing new,
-and nothing twice, ends the sweep; what was modified after the sweep began counts as seen, the
-next run is for that. One pass is enough where the list was one page, or where it is plain that
-nothing moved: Xero counted the same number of rows on every page, each of them was seen, and
-nothing was modified meanwhile.
+coming back. What a pass shows for the first time is yielded, and two passes that show just the
+same end the sweep. So do a few that show nothing new, where what was modified after the sweep
+began does not count: the next run is for that. One pass is enough where the list was one page,
+or where it is plain that nothing moved: Xero counted the same number of rows on every page, each
+of them was seen, and nothing was modified meanwhile.
 
 No bookmark moves before the end. A list that changes faster than it can be read ends without
 being complete, its bookmark where it was.
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 MAX_PASSES = 25
-# Where rows come in another order each time, nothing new in so many passes has to do.
-_ENOUGH = 8
+# Where the list keeps changing, nothing new in so many passes has to do.
+_ENOUGH = 3
+# The same where rows come in another order each time, so that some are shown twice.
+_ENOUGH_OF_TWICE = 8
 # The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
 # A single page with fewer rows than a tenth of a page is taken for the end of a list of which
@@ -96,7 +98,7 @@ class _Sweep:
         self._start = start
         self._shown: set[int] = set()
         self._began: int | None = None
-        self._passes = 0
+        self._before: _Pass | None = None
         self._idle_passes = 0
 
     def forth(self, first: ListPage | None = None) -> Iterator[ListPage]:
@@ -138,13 +140,15 @@ class _Sweep:
 
     def is_complete_after(self, this: _Pass) -> bool:
         """Say whether, with this pass, every row has been shown."""
-        self._passes += 1
-        self._idle_passes = 0 if this.fresh else self._idle_passes + 1
+        before, self._before = self._before, this
         if this.was_one_page or self._nothing_moved(this):
             return True
-        if self._passes == 1 or not self._idle_passes:
+        if before is None:
             return False
-        return not this.shows_rows_twice or self._idle_passes >= _ENOUGH
+        self._idle_passes = 0 if this.fresh else self._idle_passes + 1
+        if this.shows_rows_twice:
+            return self._idle_passes >= _ENOUGH_OF_TWICE
+        return this.ids == before.ids or self._idle_passes >= _ENOUGH
 
     def _nothing_moved(self, this: _Pass) -> bool:
         """Ask what was modified since the newest row: nothing, if this pass showed all of it."""
