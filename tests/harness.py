@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class Output:
     runs: list[StreamRun] = field(default_factory=list)
     error: TapError | None = None
 
-    @property
+    @cached_property
     def messages(self) -> list[dict[str, Any]]:
         """Every whole line as a message."""
         whole = self.raw[: self.raw.rfind(b"\n") + 1]
