@@ -42,12 +42,12 @@ class Output:
 
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
-        """Every whole line as a message."""
+        """Return every whole line as a message."""
         whole = self.raw[: self.raw.rfind(b"\n") + 1]
         return [json.loads(line, parse_float=Decimal) for line in whole.splitlines()]
 
     def records(self, stream: str) -> list[dict[str, Any]]:
-        """The records of one stream."""
+        """Return the records of one stream."""
         return [
             message["record"]
             for message in self.messages
@@ -56,12 +56,12 @@ class Output:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The value of the last STATE."""
+        """Return the value of the last STATE."""
         states = [message["value"] for message in self.messages if message["type"] == "STATE"]
         return states[-1] if states else {}
 
     def types(self, stream: str) -> list[str]:
-        """The kinds of one stream's messages, in order."""
+        """Return the kinds of one stream's messages, in order."""
         return [message["type"] for message in self.messages if message.get("stream") == stream]
 
 
