@@ -260,7 +260,9 @@ def test_singer_tools_find_the_output_valid(tmp_path: Path, xero: DemoXero) -> N
         write(tmp_path / "catalog.json", catalog_of(EVERY_STREAM)),
     )
     output = tap(*files).stdout
-    told = subprocess.run([str(command)], input=output, capture_output=True, check=False)
+    told = subprocess.run(
+        [str(command)], input=output, capture_output=True, check=False, cwd=tmp_path
+    )
     assert told.returncode == 0, told.stderr.decode()[-2000:]
     assert b"The output is valid." in told.stdout
 
