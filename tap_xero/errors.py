@@ -55,4 +55,4 @@ class SkipStreamError(StreamError):
 
 
 class SlowAnswerError(StreamError):
-    """Xero took too long, repeatedly, over a page that could have been asked for in smaller pieces."""
+    """Xero took too long, repeatedly, over a page that could be asked for in smaller pieces."""

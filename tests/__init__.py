@@ -1,0 +1,1 @@
+"""Tests of the tap: the real one, against the demo Xero over HTTP."""
