@@ -43,7 +43,6 @@ def instant(literal: bytes) -> bytes | None:
     return _from_iso(literal, instant, offset_sign=-1)
 
 
-@lru_cache(maxsize=8192)
 def calendar_day(literal: bytes) -> bytes | None:
     """Convert a JSON string literal that holds a day to that day's midnight in RFC 3339.
 

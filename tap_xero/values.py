@@ -1,16 +1,18 @@
-r"""What a schema says of values, compiled: where dates are to convert, and what fits.
+"""What a schema says of values, compiled: where dates are to convert, and what fits.
 
 A plan is a dict of field name to what converts that field's raw JSON; it is made once from the
-schema and applied to each row. There are two: `date_plan` leads to those fields that may hold a
-date, also further down, and opens no others; `type_plan` looks at every value and turns what
-has the wrong type into null. `checker` says fast, in C, whether a record needs the second at
-all: it decodes the record into types made from the schema. For a record that it takes, the type
-plan changes nothing.
+schema and applied to each row. There are two. `date_plan` leads to those fields that may hold a
+date, also further down, opens no others, and leaves alone what is not as it expects.
+`type_plan` looks at every value: dates are converted, and what has the wrong type becomes null.
+`checker` says fast, in C, whether a record needs the second at all: it decodes the record into
+types made from the schema. If it can, the type plan would change nothing.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache, partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -20,7 +22,7 @@ from tap_xero import dates
 from tap_xero.lists import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 Schema: TypeAlias = "Mapping[str, Any]"
 # Takes and returns a value as raw JSON on one line.
@@ -32,6 +34,7 @@ Report: TypeAlias = "Callable[[str, bytes], None]"
 _NULL = Raw(b"null")
 _ENCODER = msgspec.json.Encoder()
 _ROW = msgspec.json.Decoder(Row)
+_ROWS = msgspec.json.Decoder(list[Row | None])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 
 
@@ -43,16 +46,13 @@ def apply(plan: Plan, row: Row) -> None:
 
 
 def date_plan(properties: Schema, report: Report) -> Plan:
-    """Return the plan that converts dates; what has another type than it should is left alone."""
-    return _plan(properties, "", lambda schema, path: _dates(schema, path, report))
+    """Return the plan that converts dates; lists hold objects, as all of Xero's do."""
+    return _plan(properties, "", partial(_dates, report=report))
 
 
 def type_plan(properties: Schema, report: Report) -> Plan:
-    """Return the plan that makes null of every value that the schema does not allow.
-
-    Dates count as text here: they are converted before.
-    """
-    return _plan(properties, "", lambda schema, path: _types(schema, path, report))
+    """Return the plan that makes any row fit; it does no harm to one whose dates are converted."""
+    return _plan(properties, "", partial(_types, report=report))
 
 
 def checker(properties: Schema) -> msgspec.json.Decoder[Any]:
@@ -68,73 +68,65 @@ def _plan(
 
 
 def _dates(schema: Schema, path: str, report: Report) -> Convert | None:
-    kind = _kind(schema)
-    if kind == "date-time":
+    kinds = _kinds(schema)
+    if kinds == _DATE:
         return _date(path, report)
-    if kind == "object":
-        properties = schema.get("properties", {})
-        plan = _plan(properties, f"{path}.", lambda part, path: _dates(part, path, report))
-        return _if_named(schema, _in_object(plan)) if plan else None
-    if kind == "array":
-        item = _dates(schema.get("items", {}), f"{path}[]", report)
-        return _if_named(schema, _in_array(item)) if item else None
+    if "object" in kinds:
+        plan = _plan(_properties(schema), f"{path}.", partial(_dates, report=report))
+        return _if_dated(_in_object(plan)) if plan else None
+    if "array" in kinds:
+        items = schema.get("items", {})
+        plan = _plan(_properties(items), f"{path}[].", partial(_dates, report=report))
+        return _if_dated(_in_objects(plan)) if plan else None
     return None
 
 
 def _date(path: str, report: Report) -> Convert:
     name = path.rpartition(".")[2]
+    assert "Date" in name, f"{path}: `_if_dated` would miss it"  # noqa: S101
     # Xero's own naming: what ends so is a moment, everything else is a day (Xero OpenAPI 16.1.0).
-    convert = dates.instant if name.endswith(("UTC", "UTCString")) else dates.calendar_day
+    convert = _instant if name.endswith(("UTC", "UTCString")) else _calendar_day
 
     def to_date(value: Raw) -> Raw:
         literal = bytes(value)
-        converted = convert(literal)
-        return Raw(converted) if converted else _null(literal, path, report)
+        return convert(literal) or _null(literal, path, report)
 
     return to_date
 
 
-def _if_named(schema: Schema, convert: Convert) -> Convert:
+def _instant(literal: bytes) -> Raw | None:
+    text = dates.instant(literal)
+    return Raw(text) if text else None
+
+
+@lru_cache(maxsize=8192)
+def _calendar_day(literal: bytes) -> Raw | None:
+    text = dates.calendar_day(literal)
+    return Raw(text) if text else None
+
+
+def _if_dated(convert: Convert) -> Convert:
     """Open a value only where the name of a date may stand in it, though it be in a text.
 
     Most nested documents come without their dates, and a search is far cheaper than decoding.
+    All names of dates have `Date` in them (`date_plan` checks); one may be written with escapes.
     """
-    # Nearly all of Xero's dates have `Date` in their name; a name may be written with escapes.
-    needles = {b"Date" if "Date" in name else name.encode() for name in _date_names(schema)}
-    needles.add(b"\\u")
 
-    def convert_if_named(value: Raw) -> Raw:
+    def convert_if_dated(value: Raw) -> Raw:
         text = bytes(value)
-        for needle in needles:
-            if needle in text:
-                return convert(value)
-        return value
+        return convert(value) if b"Date" in text or b"\\u" in text else value
 
-    return convert_if_named
-
-
-def _date_names(schema: Schema) -> Iterable[str]:
-    for name, part in schema.get("properties", {}).items():
-        if _kind(part) == "date-time":
-            yield name
-        yield from _date_names(part)
-    if "items" in schema:
-        yield from _date_names(schema["items"])
+    return convert_if_dated
 
 
 def _types(schema: Schema, path: str, report: Report) -> Convert | None:
-    kind = _kind(schema)
-    if kind is None:
+    kinds = _kinds(schema)
+    if kinds == _DATE:
+        return _date(path, report)
+    if not kinds:
         return None
-    convert = None
-    if kind == "object":
-        properties = schema.get("properties", {})
-        plan = _plan(properties, f"{path}.", lambda part, path: _types(part, path, report))
-        convert = _in_object(plan) if plan else None
-    elif kind == "array":
-        item = _types(schema.get("items", {}), f"{path}[]", report)
-        convert = _in_array(item) if item else None
-    fits = _FITS[kind]
+    fits = re.compile(b"|".join(_LOOKS[kind] for kind in kinds), re.DOTALL).fullmatch
+    convert = _inside(schema, path, report)
 
     def to_type(value: Raw) -> Raw:
         text = bytes(value)
@@ -145,21 +137,43 @@ def _types(schema: Schema, path: str, report: Report) -> Convert | None:
     return to_type
 
 
+def _inside(schema: Schema, path: str, report: Report) -> Convert | None:
+    """Return what looks at every value inside an object or an array, if it can be either."""
+    plan = _plan(_properties(schema), f"{path}.", partial(_types, report=report))
+    if plan:
+        return _in_object(plan)
+    item = _types(schema.get("items", {}), f"{path}[]", report)
+    return _in_array(item) if item else None
+
+
 def _in_object(plan: Plan) -> Convert:
     def convert(value: Raw) -> Raw:
-        if not bytes(value).startswith(b"{"):
+        try:
+            row = _ROW.decode(value)
+        except msgspec.DecodeError:
             return value
-        row = _ROW.decode(value)
         apply(plan, row)
         return Raw(_ENCODER.encode(row))
 
     return convert
 
 
+def _in_objects(plan: Plan) -> Convert:
+    def convert(value: Raw) -> Raw:
+        try:
+            rows = _ROWS.decode(value)
+        except msgspec.DecodeError:
+            return value
+        for row in rows:
+            if row:
+                apply(plan, row)
+        return Raw(_ENCODER.encode(rows))
+
+    return convert
+
+
 def _in_array(item: Convert) -> Convert:
     def convert(value: Raw) -> Raw:
-        if not bytes(value).startswith(b"["):
-            return value
         return Raw(_ENCODER.encode([item(part) for part in _ITEMS.decode(value)]))
 
     return convert
@@ -172,23 +186,28 @@ def _null(value: bytes, path: str, report: Report) -> Raw:
     return _NULL
 
 
-def _kind(schema: Schema) -> str | None:
-    """Return the one type that a value may have beside null, or `date-time`; None for any."""
+def _properties(schema: Schema) -> Schema:
+    properties: Schema = schema.get("properties", {})
+    return properties
+
+
+def _kinds(schema: Schema) -> frozenset[str]:
+    """Return the types that a value may have beside null, or `date-time`; empty means any."""
     if schema.get("format") == "date-time":
-        return "date-time"
+        return _DATE
     types = schema.get("type", [])
-    named = {types} if isinstance(types, str) else {*types} - {"null"}
-    return named.pop() if len(named) == 1 else None
+    return frozenset([types] if isinstance(types, str) else types) - {"null"}
 
 
-_FITS: dict[str, Callable[[bytes], object]] = {
-    "string": re.compile(rb'"').match,
-    "date-time": re.compile(rb'"').match,
-    "number": re.compile(rb"[-0-9]").match,
-    "integer": re.compile(rb"-?[0-9]+").fullmatch,
-    "boolean": re.compile(rb"true|false").match,
-    "object": re.compile(rb"\{").match,
-    "array": re.compile(rb"\[").match,
+_DATE = frozenset({"date-time"})
+# How valid JSON of each type looks.
+_LOOKS = {
+    "string": rb'".*',
+    "number": rb"[-0-9].*",
+    "integer": rb"-?[0-9]+",
+    "boolean": rb"true|false",
+    "object": rb"\{.*",
+    "array": rb"\[.*",
 }
 
 
@@ -202,11 +221,17 @@ def _struct(properties: Schema) -> Any:  # noqa: ANN401 - types made at run time
 
 def _checked(schema: Schema) -> Any:  # noqa: ANN401 - types made at run time
     """Return the type as which msgspec decodes just the values that fit `schema`."""
-    kind = _kind(schema)
+    kinds = _kinds(schema)
+    if not kinds:
+        return Raw
+    return reduce(or_, (_checked_kind(kind, schema) for kind in kinds), None)
+
+
+def _checked_kind(kind: str, schema: Schema) -> Any:  # noqa: ANN401 - types made at run time
     if kind == "array":
-        return list[_checked(schema.get("items", {}))] | None  # type: ignore[misc]
+        return list[_checked(schema.get("items", {}))]  # type: ignore[misc]
     if kind == "object" and schema.get("properties"):
-        return _struct(schema["properties"]) | None
+        return _struct(schema["properties"])
     return _CHECKED[kind]
 
 
@@ -214,12 +239,11 @@ def _optional(name: str) -> Any:  # noqa: ANN401 - msgspec types its fields as A
     return msgspec.field(default=msgspec.UNSET, name=name)
 
 
-_CHECKED: dict[str | None, Any] = {
-    "string": str | None,
-    "date-time": str | None,
-    "number": float | None,
-    "integer": int | None,
-    "boolean": bool | None,
-    "object": dict[str, Raw] | None,
-    None: Raw,
+_CHECKED: dict[str, Any] = {
+    "string": str,
+    "date-time": str,
+    "number": float,
+    "integer": int,
+    "boolean": bool,
+    "object": dict[str, Raw],
 }

@@ -1,0 +1,363 @@
+"""What Xero wrote is what comes out: properties of raw bytes in and lines out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tap_xero import values
+from tap_xero.demo import DemoXero
+from tap_xero.schemas import stream_schema
+from tap_xero.streams import STREAMS
+from tap_xero.wire import one_line
+from tests import exact
+from tests.exact import EXAMPLES, Number
+from tests.harness import sync
+
+if TYPE_CHECKING:
+    from tests.exact import Tree
+
+STREAMS_OF_MANY_KINDS = ["invoices", "contacts", "receipts", "budgets", "organisations", "journals"]
+
+
+@EXAMPLES
+@given(exact.NUMBERS, st.sampled_from(exact.GAPS))
+@example(b"99999999999999.99", b"")
+@example(b"0.0123456789", b"")
+@example(b"46.00", b"")
+@example(b"1e-7", b"")
+@example(b"-0.0", b"")
+@example(b"123456789012345678901234567890", b"")
+@example(b"1e999", b"")
+def test_a_number_keeps_its_digits_at_every_depth(number: bytes, gap: bytes) -> None:
+    row: Tree = {
+        "Total": number,
+        "LineItems": [{"UnitAmount": number}],
+        "Payments": [{"Amount": number, "Date": b'"/Date(0+0000)/"'}],
+    }
+    record = exact.record(row, gap=gap)
+    assert record["Total"] == Number(number.decode())
+    assert record["LineItems"] == [{"UnitAmount": Number(number.decode())}]
+    assert record["Payments"][0]["Amount"] == Number(number.decode())
+
+
+@EXAMPLES
+@given(exact.texts(), st.sampled_from(exact.GAPS))
+@example(b'"/Date(1+0000)/ in a sentence"', b"")
+@example(rb'"\ud83d \udc00 \ud83d\ude00 \\ud83d"', b"")
+def test_a_text_stays_the_same_text_even_if_it_looks_like_a_date(text: bytes, gap: bytes) -> None:
+    row: Tree = {
+        "Reference": text,
+        "LineItems": [{"Description": text}],
+        "Payments": [{"Reference": text, "Date": b"null"}],
+        "Unselected": text,
+    }
+    record = exact.record(row, gap=gap)
+    said = json.loads(text)
+    assert record["Reference"] == said
+    assert record["LineItems"][0]["Description"] == said
+    assert record["Payments"][0]["Reference"] == said
+
+
+@EXAMPLES
+@given(exact.MS, exact.OFFSETS)
+@example(0, "+0000")
+@example(-86_400_000, "+0000")
+@example(1_426_849_200_000, "+1300")
+@example(-62_135_596_800_000, "+0000")
+def test_a_moment_is_converted_to_the_millisecond_and_a_day_to_its_day(
+    ms: int, offset: str
+) -> None:
+    literal = rb'"\/Date(%d%s)\/"' % (ms, offset.encode())
+    record = exact.record({"UpdatedDateUTC": literal, "Date": literal})
+    moment = datetime(1970, 1, 1) + timedelta(milliseconds=ms)  # noqa: DTZ001
+    assert record["UpdatedDateUTC"] == rfc3339(moment)
+    sign = -1 if offset.startswith("-") else 1
+    minutes = sign * (int(offset[1:3]) * 60 + int(offset[3:5])) if offset else 0
+    try:
+        day = rfc3339(moment + timedelta(minutes=minutes))
+    except OverflowError:
+        day = None
+    assert record["Date"] == day
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds") + "Z"
+
+
+@EXAMPLES
+@given(
+    st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)),  # noqa: DTZ001
+    st.sampled_from("T "),
+    st.integers(0, 9),
+    st.sampled_from(["", "Z"]),
+)
+def test_iso_dates_with_up_to_nine_decimals_are_read(
+    moment: datetime, separator: str, decimals: int, zone: str
+) -> None:
+    digits = f"{moment.microsecond:06d}000"[:decimals]
+    text = moment.replace(microsecond=0).isoformat(sep=separator) + (f".{digits}" if digits else "")
+    literal = f'"{text}{zone}"'.encode()
+    record = exact.record({"UpdatedDateUTCString": literal, "DueDateString": literal})
+    wanted = rfc3339(moment.replace(microsecond=int(digits.ljust(6, "0")[:6])))
+    assert record == {"UpdatedDateUTCString": wanted, "DueDateString": wanted}
+
+
+@pytest.mark.parametrize("stream", STREAMS_OF_MANY_KINDS)
+def test_looking_at_every_value_changes_nothing_in_a_record_that_fits(stream: str) -> None:
+    properties = stream_schema(stream)["properties"]
+    reported: list[str] = []
+
+    def report(path: str, _: bytes) -> None:
+        reported.append(path)
+
+    dates_only = values.date_plan(properties, report)
+    everything = values.type_plan(properties, report)
+
+    @EXAMPLES
+    @given(exact.objects({"properties": properties}))
+    def same(tree: Tree) -> None:
+        body = one_line(exact.write(tree))
+        quick, slow = (msgspec.json.decode(body, type=dict[str, msgspec.Raw]) for _ in range(2))
+        values.apply(dates_only, quick)
+        values.apply(everything, slow)
+        assert msgspec.json.encode(quick) == msgspec.json.encode(slow)
+        values.apply(everything, quick)
+        assert msgspec.json.encode(quick) == msgspec.json.encode(slow)
+
+    same()
+    assert reported == []
+
+
+@pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in STREAMS])
+def test_ordinary_answers_need_no_second_look(stream: str) -> None:
+    properties = stream_schema(stream)["properties"]
+    checker = values.checker(properties)
+    fixture = Path(__file__).parent / "fixtures" / f"{stream}.json"
+    rows = next(
+        part for part in json.loads(fixture.read_bytes()).values() if isinstance(part, list)
+    )
+    for row in rows:
+        known = {name: part for name, part in row.items() if name in properties and part != []}
+        assert checker.decode(json.dumps(known).encode())
+
+
+@pytest.mark.parametrize("stream", STREAMS_OF_MANY_KINDS)
+def test_whatever_xero_sends_the_lines_are_valid_and_fit_the_schema(stream: str) -> None:
+    schema = stream_schema(stream)
+    names = sorted(schema["properties"])
+    row = st.dictionaries(st.sampled_from([*names, "Unheard"]), exact.ANYTHING, max_size=6)
+
+    @EXAMPLES
+    @given(st.lists(row, max_size=3), st.randoms(use_true_random=False))
+    def holds(rows: list[dict[str, Tree]], random: Any) -> None:  # noqa: ANN401
+        body = exact.answer([*rows], stream, lambda: random.choice(exact.GAPS))
+        records = exact.records(body, stream)
+        assert len(records) == len(rows)
+        for before, after in zip(rows, records, strict=True):
+            assert after.keys() == before.keys() & schema["properties"].keys()
+            assert_close(exact.meaning(before), after, {"type": ["object"], **schema})
+
+    holds()
+
+
+def assert_close(before: Any, after: Any, schema: dict[str, Any]) -> None:  # noqa: ANN401
+    """Check that `after` is `before`, except for dates, and null where it does not fit."""
+    types = schema.get("type", [])
+    if schema.get("format") == "date-time":
+        assert after is None or (isinstance(after, str) and after.endswith("Z"))
+    elif not any(_IS[name](before) for name in types):
+        assert after is None
+    elif isinstance(before, dict) and "properties" in schema:
+        assert after.keys() <= before.keys()
+        for name in after:
+            part = schema["properties"].get(name)
+            if part:
+                assert_close(before[name], after[name], part)
+            else:
+                assert after[name] == before[name]
+    elif isinstance(before, list) and "items" in schema:
+        for old, new in zip(before, after, strict=True):
+            assert_close(old, new, schema["items"])
+    else:
+        assert after == before
+
+
+_IS = {
+    "null": lambda value: value is None,
+    "string": lambda value: isinstance(value, str) and not isinstance(value, Number),
+    "number": lambda value: isinstance(value, Number),
+    "integer": lambda value: isinstance(value, Number) and value.lstrip("-").isdigit(),
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+}
+
+
+@EXAMPLES
+@given(st.binary(max_size=60))
+def test_bytes_of_any_kind_inside_a_text_do_no_harm(noise: bytes) -> None:
+    noise = bytes(byte for byte in noise if byte >= 0x20 and byte not in b'"\\')
+    body = b'{"Invoices":[{"Reference":"%s","Total":1.50},{"Total":2.50}]}' % noise
+    first, second = exact.records(body)
+    assert first == {"Reference": noise.decode(errors="replace"), "Total": Number("1.50")}
+    assert second == {"Total": Number("2.50")}
+
+
+@EXAMPLES
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_are_json_or_a_value_error(body: bytes) -> None:
+    try:
+        line = one_line(body)
+    except ValueError:
+        return
+    assert not {b"\n", b"\r"} & {line[at : at + 1] for at in range(len(line))}
+    assert line.decode()
+
+
+def test_a_wrong_type_is_null_and_named_once_for_its_field(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows: list[Tree] = [
+        {
+            "Total": b'"much"',
+            "Reference": b"12",
+            "Contact": b"[]",
+            "LineItems": [{"Quantity": b"true", "LineAmount": b"7.10"}, b'"odd"', b"null"],
+            "DueDate": b'"tomorrow"',
+        }
+    ] * 2
+    with caplog.at_level(logging.WARNING):
+        first, second = exact.records(exact.answer(rows))
+    assert first == second
+    assert first == {
+        "Total": None,
+        "Reference": None,
+        "Contact": None,
+        "LineItems": [{"Quantity": None, "LineAmount": "7.10"}, None, None],
+        "DueDate": None,
+    }
+    fields = sorted(message.partition(":")[0] for message in caplog.messages)
+    assert fields == [
+        "invoices.DueDate",
+        "invoices.LineItems[]",
+        "invoices.LineItems[].Quantity",
+        "invoices.Reference",
+        "invoices.Total",
+    ]
+    assert "tomorrow" in caplog.text
+
+
+def test_dates_beside_an_odd_item_are_still_converted() -> None:
+    row: Tree = {"Payments": [b"3", {"Date": b'"/Date(0+0000)/"'}, b"null"]}
+    payments = exact.record(row)["Payments"]
+    assert payments == [None, {"Date": "1970-01-01T00:00:00.000000Z"}, None]
+
+
+def test_a_date_is_found_under_a_name_written_with_escapes() -> None:
+    body = rb'{"Invoices":[{"Contact":{"Updated\u0044ateUTC":"\/Date(0)\/"}}]}'
+    (record,) = exact.records(body)
+    assert record == {"Contact": {"UpdatedDateUTC": "1970-01-01T00:00:00.000000Z"}}
+
+
+def test_what_is_missing_stays_missing_and_null_stays_null() -> None:
+    row: Tree = {"Total": b"null", "Date": b"null", "Contact": b"null", "LineItems": b"null"}
+    assert exact.record(row) == {"Total": None, "Date": None, "Contact": None, "LineItems": None}
+    assert exact.record({}) == {}
+
+
+def test_a_field_of_two_types_passes_as_either() -> None:
+    for literal, number in ((b'"12"', "12"), (b"12", "12"), (b"12.50", None), (b"[]", None)):
+        record = exact.record({"ReceiptNumber": literal}, "receipts")
+        assert record == {"ReceiptNumber": number}
+
+
+def test_unknown_fields_are_left_out_at_the_top_and_named_once_but_pass_further_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    moment = b'"/Date(0+0000)/"'
+    row: Tree = {"New": b"1", "Contact": {"Newer": {"Date": moment}, "UpdatedDateUTC": moment}}
+    with caplog.at_level(logging.WARNING):
+        first, second = exact.records(exact.answer([row, row]))
+    assert first == second
+    assert first["Contact"]["Newer"] == {"Date": "/Date(0+0000)/"}, "the schema knows no such date"
+    assert first["Contact"]["UpdatedDateUTC"] == "1970-01-01T00:00:00.000000Z"
+    assert "New" not in first
+    (warning,) = caplog.messages
+    assert "New" in warning
+    assert "2026-11-22T09:30" in warning
+
+
+def test_fields_that_are_not_selected_are_left_out_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = exact.answer([{"InvoiceID": b'"a"', "Total": b"1.0", "Reference": b"5"}])
+    (line,) = exact.lines(body, selected=frozenset({"InvoiceID", "Total"}))
+    assert exact.parse(line)["record"] == {"InvoiceID": "a", "Total": "1.0"}
+    assert not caplog.messages
+
+
+def test_a_message_names_stream_time_and_version() -> None:
+    body = exact.answer([{"InvoiceID": b'"a"'}])
+    (line,) = exact.lines(body, version=7)
+    assert json.loads(line) == {
+        "type": "RECORD",
+        "stream": "invoices",
+        "record": {"InvoiceID": "a"},
+        "version": 7,
+        "time_extracted": "2026-11-22T09:30:00.000000Z",
+    }
+    assert "version" not in json.loads(exact.lines(body)[0])
+
+
+def test_of_two_fields_of_one_name_the_last_counts() -> None:
+    body = b'{"Invoices":[{"Total":"x","Total":1.10,"Payments":[{"Date":3,"Date":null}]}]}'
+    assert exact.records(body) == [{"Total": "1.10", "Payments": [{"Date": None}]}]
+
+
+def test_an_answer_without_rows_gives_no_lines() -> None:
+    for body in (b"{}", b'{"Invoices":[]}', b'{"Invoices":null}', b'{"Status":"OK"}'):
+        assert exact.lines(body) == []
+
+
+@pytest.mark.parametrize("depth", [50, 400, 100_000])
+def test_deep_nesting_is_passed_on_or_refused_but_never_crashes(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    body = b'{"Invoices":[{"Contact":{"Unheard":%s,"UpdatedDateUTC":null}}]}' % deep
+    try:
+        line = one_line(body)
+    except ValueError:
+        assert depth > 400
+        return
+    assert line == body
+    assert exact.lines(body)[0].count(b"[") == depth
+
+
+def test_the_whole_tap_writes_what_xero_wrote() -> None:
+    body = (
+        b'{\r\n  "Invoices": [\r\n    {\r\n      "InvoiceID": "a",\r\n      "Total": 46.00,\r\n'
+        rb'      "Reference": "\/Date(1+0000)\/ \ud83d",' + b"\r\n"
+        rb'      "UpdatedDateUTC": "\/Date(1541176592690+0000)\/",' + b"\r\n"
+        b'      "AmountDue": "odd",\r\n      "Contact": []\r\n    }\r\n  ]\r\n}'
+    )
+    with DemoXero(answers={"Invoices": body}) as xero:
+        output = sync(xero, ["invoices"], start_date="2010-01-01")
+    assert output.error is None
+    line = next(line for line in output.raw.split(b"\n") if b'"type":"RECORD"' in line)
+    assert exact.parse(line)["record"] == {
+        "InvoiceID": "a",
+        "Total": Number("46.00"),
+        "Reference": "/Date(1+0000)/ \ud83d",
+        "UpdatedDateUTC": "2018-11-02T16:36:32.690000Z",
+        "AmountDue": None,
+        "Contact": None,
+    }
+    assert output.state["bookmarks"]["invoices"]["UpdatedDateUTC"] == "2018-11-02T16:36:32.690000Z"
