@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from tap_xero.errors import AuthorizeError, InputError, UnreachableError
+from tap_xero.errors import AuthorizeError, InputError, TapError, UnreachableError
 from tap_xero.problems import explanation, lacks_scope, retry_after
 from tap_xero.retries import GaveUpError, TransientError, retry
 from tap_xero.tokens import RefreshToken
@@ -102,6 +102,8 @@ class XeroAuth:
         self._refresh_token = RefreshToken(config, clock)
         self._renew = self._choose_grant()
         self._token: TokenAnswer | None = None
+        # Why there is no token: threads that wait for one need not ask again.
+        self._failure: TapError | None = None
         self._tenant: Connection | None = None
 
     def with_token(self, send: Callable[[str], Reply]) -> Reply:
@@ -123,12 +125,13 @@ class XeroAuth:
     def token(self, refused: TokenAnswer | None = None) -> TokenAnswer:
         """Return a token that is not about to end, and is not the one that was `refused`."""
         with self._lock:
-            if self._token is None:
-                self._accept(self._given_token() or self._renew())
-            assert self._token is not None  # noqa: S101
-            if self._token is refused or self._is_ending(self._token):
-                self._accept(self._renew())
-            return self._token
+            if self._failure:
+                raise type(self._failure)(str(self._failure))
+            try:
+                return self._valid_token(refused)
+            except TapError as error:
+                self._failure = error
+                raise
 
     def tenant_id(self) -> str | None:
         """Id of the organisation to read; None for a Custom Connection, which has just one.
@@ -202,6 +205,14 @@ class XeroAuth:
             "refresh_token, or give the client_secret of a Custom Connection",
         )
         return self._ask_with_credentials
+
+    def _valid_token(self, refused: TokenAnswer | None) -> TokenAnswer:
+        if self._token is None:
+            self._accept(self._given_token() or self._renew())
+        assert self._token is not None  # noqa: S101
+        if self._token is refused or self._is_ending(self._token):
+            self._accept(self._renew())
+        return self._token
 
     def _given_token(self) -> TokenAnswer | None:
         """Return the config's access token, unless it is ending and another can be had."""

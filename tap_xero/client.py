@@ -28,7 +28,6 @@ from tap_xero.errors import (
     SlowAnswerError,
     StopRunError,
     StreamError,
-    TapError,
     UnreachableError,
 )
 from tap_xero.limits import Pacer
@@ -134,12 +133,21 @@ class Client:
         """
         call = _Call(path, modified_since, params)
         try:
-            return retry(partial(self._try, call), path, self._clock)
-        except GaveUpError as error:
-            self._give_up(call, error)
+            return self._patiently(call)
         except StopRunError as error:
             self._stop = error
             raise
+
+    def _patiently(self, call: _Call) -> Answer:
+        try:
+            return retry(partial(self._try, call), call.path, self._clock)
+        except GaveUpError as error:
+            if self._last_success > error.since or self._is_reachable():
+                raise StreamError(f"{call.path}: {error}") from error
+            raise UnreachableError(
+                f"Xero cannot be reached: {call.path}: {error}; what was read is kept, run again "
+                "later"
+            ) from error
 
     def _try(self, call: _Call) -> Answer:
         try:
@@ -239,21 +247,16 @@ class Client:
         lacking = "a scope is missing" if reply.status != _FORBIDDEN else "not allowed"
         raise SkipStreamError(f"{path}: {lacking} for this login: {said}")
 
-    def _give_up(self, call: _Call, error: GaveUpError) -> NoReturn:
-        if self._last_success > error.since or self._is_reachable():
-            raise StreamError(f"{call.path}: {error}") from error
-        self._stop = UnreachableError(
-            f"Xero cannot be reached: {call.path}: {error}; what was read is kept, run again later"
-        )
-        raise self._stop from error
-
     def _is_reachable(self) -> bool:
-        """Whether one small call, to a path that Xero does not meter, is answered."""
+        """Whether Xero itself answers one small call, to a path that it does not meter."""
+        probe = _Call("Organisation", None, {})
         try:
-            reply = self.auth.with_token(partial(self._send, _Call("Organisation", None, {})))
-        except (TransientError, TapError):
+            self._judge(probe, self.auth.with_token(partial(self._send, probe)))
+        except TransientError:
             return False
-        return reply.status in _GOOD or reply.status in (401, 403)
+        except StreamError:  # a refusal is an answer
+            return True
+        return True
 
 
 _GOOD = frozenset({200, 204, 304})
