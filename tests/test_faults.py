@@ -76,7 +76,7 @@ class Stage:
 
     def sync(self, state: dict[str, Any] | None = None, **config: Any) -> Output:  # noqa: ANN401
         """Run the tap for these streams; its token may be renewed."""
-        settings = {
+        settings: dict[str, Any] = {
             "page_size": 15,
             "request_timeout": 30,
             "refresh_token": self.xero.identity.refresh_token,
