@@ -6,7 +6,6 @@ The one table behind the tests of faults and behind the tables in docs/faults.md
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -339,11 +338,13 @@ def overview() -> str:
 def documents() -> dict[Path, str]:
     """Return the documents that hold a table of faults, as they should be."""
     tables = {ROOT / "docs" / "faults.md": details(), ROOT / "README.md": overview()}
-    marked = re.compile(r"(<!-- begin faults -->\n).*?(<!-- end faults -->)", re.DOTALL)
-    return {
-        path: marked.sub(lambda found, table=table: found[1] + table + found[2], path.read_text())
-        for path, table in tables.items()
-    }
+    return {path: _filled(path.read_text(), table) for path, table in tables.items()}
+
+
+def _filled(text: str, table: str) -> str:
+    begin, end = "<!-- begin faults -->\n", "<!-- end faults -->"
+    before, _, rest = text.partition(begin)
+    return before + begin + table + end + rest.partition(end)[2]
 
 
 if __name__ == "__main__":
