@@ -227,9 +227,11 @@ def _choose(connections: Sequence[Connection], config: Config) -> Connection:
         return _announced(named[0])
     if config.tenant_id:
         say(f"tenant_id {config.tenant_id} is none of the organisations that the login reaches.")
-    elif config.organization_name or len(connections) < 2:  # noqa: PLR2004
+    elif config.organization_name:
         return _announced(choose_connection(connections, config.organization_name))
-    return _announced(_pick(connections))
+    if len(connections) > 1:
+        return _announced(_pick(connections))
+    return _announced(choose_connection(connections, None))
 
 
 def _announced(chosen: Connection) -> Connection:
@@ -238,8 +240,6 @@ def _announced(chosen: Connection) -> Connection:
 
 
 def _pick(connections: Sequence[Connection]) -> Connection:
-    if not connections:
-        return choose_connection(connections, None)
     say("The login reaches:")
     for number, each in enumerate(connections, 1):
         say(f"  {number}  {each.name} ({each.tenant_id})")

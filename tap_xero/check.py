@@ -124,13 +124,15 @@ def _may_go_on(selection: Selection, page: ListPage) -> bool:
 
 
 def _calls(selection: Selection, start: Start, waiting: int, *, is_counted: bool) -> int:
-    """Return how many calls read so many records; where nothing is counted, the last is empty."""
+    """Return about how many calls read so many records."""
     stream = selection.stream
     if stream.pager is one_answer:
         return 1
     size = _JOURNALS if stream.pager is journal_numbers else start.page_size
-    pages = -(-waiting // size)
-    return max(pages, 1) if is_counted else pages + 1
+    if not is_counted:
+        return -(-waiting // size) + 1  # the last answer is empty
+    # Each page repeats at least one row of the page before.
+    return max(-(-(waiting - 1) // max(size - 1, 1)), 1)
 
 
 def _login(client: Client) -> Login:
@@ -198,6 +200,6 @@ def _outlook_text(outlook: dict[str, Any]) -> str:
         verdict = "enough" if outlook["suffices"] else "not enough: the rest follows another day"
         room = f"Xero allows {left:,} more calls today: {verdict}."
     return (
-        f"\nA sync takes {calls:,} calls{more}, within {minutes:,} min. {room}\n"
+        f"\nA sync takes about {calls:,} calls{more}, within {minutes:,} min. {room}\n"
         f"This check made {outlook['calls_of_this_check']:,} calls.\n"
     )

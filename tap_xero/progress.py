@@ -73,6 +73,8 @@ def show_summary(summary: Mapping[str, Any]) -> None:
     table.add_row("in all", *_figures(summary))
     console = Console(stderr=True, highlight=False)
     console.print(table)
+    count = len(summary["streams"])
+    console.print(f"{count - len(troubles)} of {count} streams are complete")
     for line in troubles:
         console.print(line, markup=False, style="red", soft_wrap=True)
 
