@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from tap_xero import dates
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
@@ -82,25 +83,27 @@ def journal_numbers(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read journals by the highest JournalNumber so far, until an answer is empty.
 
     Numbers have gaps and an answer may be part-filled in the middle, so neither a count of rows
-    nor a short answer says anything (developer.xero.com, Journals). Raises StreamError when Xero
-    does not go on from the number it was asked for.
+    nor a short answer says anything (developer.xero.com, Journals). Journals that are posted
+    faster than they can be read are left to the next run. Raises StreamError when Xero does not
+    go on from the number it was asked for.
     """
-    offset = start.since or 0
+    offset, began = start.since or 0, None
     while True:
         source = xero_list.ask(offset=str(offset))
-        if not source.rows:
-            yield Page([], source, complete_to=offset or None, last=True)
-            return
+        began = source.server_ms if began is None else began
         numbers = [_journal_number(row) for row in source.rows]
         top = max((number for number in numbers if number is not None), default=offset)
-        if top <= offset:
+        if source.rows and top <= offset:
             raise StreamError(f"{xero_list.path}: Xero sent the journals up to {offset} again")
         rows = [
             row
             for row, number in zip(source.rows, numbers, strict=True)
             if number is None or number > offset
         ]
-        yield Page(rows, source, complete_to=top)
+        last = all(_is_posted_since(began, row) for row in rows)
+        yield Page(rows, source, complete_to=top or None, last=last)
+        if last:
+            return
         offset = top
 
 
@@ -146,3 +149,8 @@ def _journal_number(row: Row) -> int | None:
         return msgspec.json.decode(row["JournalNumber"], type=int)
     except (KeyError, msgspec.DecodeError):
         return None
+
+
+def _is_posted_since(moment: int | None, row: Row) -> bool:
+    created = dates.to_ms(bytes(row["CreatedDateUTC"])) if "CreatedDateUTC" in row else None
+    return moment is not None and created is not None and created >= moment

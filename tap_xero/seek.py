@@ -11,8 +11,8 @@ that leaves drops its successors into pages still to be read, never out of them,
 is edited moves to the end, where seeking finds it. So a stack needs no second look, unless
 a row appears in it twice, and costs one call more than it has pages.
 
-*Proof.* All this needs a sorted list and an honest count. Each page is checked for order; a page
-too short to show it is backed by asking for the newest row first. `pagination.itemCount` has to
+*Proof.* All this needs a sorted list and an honest count. Every page is checked for order; until
+enough rows have shown it, asking for the newest row first has to. `pagination.itemCount` has to
 fall from one answer to the next by no more than the rows that were read in between; else rows
 stand where they should not. Where the proof fails, or Xero gives no pagination, `sweep` takes
 over from the last point that was proven.
@@ -22,16 +22,15 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero.errors import SlowAnswerError
 from tap_xero.pagers import DAY, MINUTE, SECOND, Page, Start, ask_reaching, newest, wanted
 from tap_xero.sweep import MAX_PASSES, halved, is_full, page_numbers, pagination_adds_up
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 
     from tap_xero.lists import ListPage, Row, XeroList
 
@@ -39,78 +38,264 @@ LOGGER = logging.getLogger(__name__)
 
 # A seek repeats some rows; from one in this many, stepping pages in stacks of as many is cheaper.
 _STACK = 8
-# A page of this many rows in order is evidence of a sorted list.
+# So many different stamps in order are evidence of a sorted list.
 _TELLING = 100
+# To what Xero might round the header.
 _GRAINS = (SECOND, MINUTE, 60 * MINUTE, DAY)
-
-
-@dataclass
-class _Position:
-    """How far a list has been read, and what was learnt about Xero on the way."""
-
-    since: int | None
-    known: int | None
-    size: int
-    # Rows from `floor` on are not read yet, except those in `tail`.
-    floor: int | None
-    tail: set[int] = field(default_factory=set)
-    # Everything before `proven` has been yielded; None until the second answer.
-    proven: int | None = None
-    count: int | None = None
-    counted: list[int] = field(default_factory=list)
-    reach: int = 0
-    grain: int | None = SECOND
-    order_is_kept: bool | None = None
-    calls_left: int | None = None
-
-    @property
-    def asked_since(self) -> int | None:
-        """The moment to put into If-Modified-Since."""
-        return None if self.since is None else self.since - self.reach
 
 
 def modified_since(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read what was modified since `start.since`, or everything, oldest first."""
-    at = _Position(start.since, start.bookmark, start.page_size, start.since)
+    seek = _Seek(xero_list, start)
     while True:
         try:
-            yield from _read_on(xero_list, start, at)
+            yield from seek.pages()
         except SlowAnswerError:
-            at.size = halved(at.size)
-            LOGGER.info("%s: asking for pages of %d rows", xero_list.path, at.size)
+            seek.ask_for_less()
         else:
             return
 
 
-def _read_on(xero_list: XeroList, start: Start, at: _Position) -> Iterator[Page]:
-    while True:
-        page = _ask(xero_list, at)
-        if not _is_proven(xero_list, page, at):
-            yield from _sweep(xero_list, start, at, page)
+class _Seek:
+    """How far a list has been read, and what was learnt about Xero on the way."""
+
+    def __init__(self, xero_list: XeroList, start: Start) -> None:
+        self._list = xero_list
+        self._start = start
+        self._size = start.page_size
+        # Every row before `since` has been read, and of the rest those in `read`.
+        self._since = start.since
+        self._read: set[int] = set()
+        # A row with this stamp exists.
+        self._known = start.bookmark
+        # Every row before this has been yielded, and none of them can turn up later.
+        self.proven: int | None = None
+        self._before: _Account | None = None
+        self._stamps_in_order = 0
+        self._order_is_kept: bool | None = None
+        self._reach = start.reach
+        self._grain: int | None = SECOND
+        self._began: int | None = None
+        self._calls_left: int | None = None
+
+    def ask_for_less(self) -> None:
+        """Go on with smaller pages."""
+        self._size = halved(self._size)
+        self._calls_left = 2 * (self._calls_left or 0) or None
+        LOGGER.info("%s: asking for pages of %d rows", self._list.path, self._size)
+
+    def pages(self) -> Iterator[Page]:
+        """Read on from where the list has been read to."""
+        while True:
+            page = self._ask_on()
+            if not self._is_proven(page):
+                yield from self._sweep(page if self._before is None else None)
+                return
+            if _is_whole(page, self._size):
+                yield Page(self.unread(page), page, self._newest_of(page.known_stamps), last=True)
+                return
+            if self._calls_left == 0:
+                yield self._break_off(page)
+                return
+            self._learn_grain(page)
+            if self.gets_on(page):
+                yield Page(self.unread(page), page, self.proven)
+                self._advance(dict(zip(page.ids, page.stamps, strict=True)), page)
+            elif (yield from self._read_stack(page)):
+                return
+
+    # Asking
+
+    def _ask_on(self) -> ListPage:
+        params = self._list.page_params(1, self._size)
+        page, self._reach = ask_reaching(
+            self._list, self._since, self._known, self._reach, **params
+        )
+        if self._calls_left is None:
+            # Edits that never stop must not keep us here: the next run goes on from the bookmark.
+            self._calls_left = 3 * _page_count(page) + 20
+        if self._began is None:
+            self._began = page.server_ms
+        self._calls_left = max(self._calls_left - 1, 0)
+        return page
+
+    def ask_page(self, number: int) -> ListPage:
+        """Return page `number` of what comes from where the list has been read to."""
+        self._calls_left = max((self._calls_left or 0) - 1, 0)
+        params = self._list.page_params(number, self._size)
+        return self._list.ask(self._asked_since, **params)
+
+    @property
+    def _asked_since(self) -> int | None:
+        """The moment that goes into If-Modified-Since."""
+        return None if self._since is None else self._since - self._reach
+
+    # Proof
+
+    def _is_proven(self, page: ListPage) -> bool:
+        """Say whether the list is sorted and lacks nothing, as far as this answer tells."""
+        if not pagination_adds_up(page, 1):
+            return False
+        if not _is_whole(page, self._size) and not self._is_sorted(page):
+            return False
+        if self._before is not None:
+            if self._before.lacks_rows(page) and not self._keeps_order(page):
+                return False
+            self.proven = self._since
+        return True
+
+    def _is_sorted(self, page: ListPage) -> bool:
+        if not _is_in_order(page):
+            return False
+        self._stamps_in_order += len(set(page.known_stamps))
+        return self._stamps_in_order >= _TELLING or self._keeps_order(page)
+
+    def _keeps_order(self, page: ListPage) -> bool:
+        """Ask for the newest row first: who sorts as told shows another row than before."""
+        if self._order_is_kept is None:
+            self._order_is_kept = False
+            if self._list.newest_first and page.rows:
+                params = self._list.page_params(1, 1) | self._list.newest_first
+                top = self._list.ask(self._asked_since, **params)
+                latest, last = newest(top), newest(page)
+                self._order_is_kept = (
+                    latest is not None
+                    and (last is None or latest >= last)
+                    and top.ids[:1] != page.ids[:1]
+                )
+        return self._order_is_kept
+
+    def _sweep(self, first: ListPage | None) -> Iterator[Page]:
+        LOGGER.debug("%s: reading whole pages, the list is not plainly sorted", self._list.path)
+        since = self._start.since if self.proven is None else self.proven
+        rest = Start(since, self._start.bookmark, self._size, self._reach)
+        yield from page_numbers(self._list, rest, first)
+
+    # Seeking
+
+    def _learn_grain(self, page: ListPage) -> None:
+        """Notice how coarsely Xero reads the header, from rows older than it asked for."""
+        asked, grain = self._asked_since, self._grain
+        if asked is None or grain is None or not page.known_stamps:
             return
-        if _is_whole(page, at.size):
-            yield Page(_unread(page, at), page, complete_to=_newest_known(page, at), last=True)
-            return
-        if at.calls_left == 0:
-            yield Page(_unread(page, at), page, complete_to=at.proven, last=True)
-            return
-        _learn(page, at)
-        if _gets_on(page, at):
-            yield Page(_unread(page, at), page, complete_to=at.proven)
-            _advance(page.stamps, page.ids, at)
-            at.count, at.counted = _count(page), sorted(page.known_stamps)
-        elif (yield from _read_stack(xero_list, at, page)):
-            return
+        first = page.known_stamps[0]
+        fitting = (g for g in _GRAINS if g >= grain and asked // g * g <= first)
+        self._grain = next(fitting, None)
+
+    def gets_on(self, page: ListPage) -> bool:
+        """Say whether seeking from the page's last stamp repeats few enough of its rows."""
+        if not page.known_stamps or self._grain is None:
+            return False
+        anchor = _anchor(max(page.known_stamps))
+        if self._since is not None and anchor <= self._since:
+            return False
+        from_here = (anchor - self._reach) // self._grain * self._grain
+        repeated = sum(stamp is None or stamp >= from_here for stamp in page.stamps)
+        return repeated * _STACK <= len(page.rows)
+
+    def _advance(self, rows: Mapping[int, int | None], page: ListPage) -> None:
+        """Seek from the last of these rows, which are read; `page` counted them last."""
+        stamps = sorted(stamp for stamp in rows.values() if stamp is not None)
+        since = _anchor(stamps[-1])
+        self._before = _Account(_count(page), stamps)
+        self._known = max(stamps[-1], self._known or stamps[-1])
+        self._since = since
+        self._read = {row_id for row_id, stamp in rows.items() if stamp is None or stamp >= since}
+
+    def unread(self, page: ListPage, shown: Container[int] = ()) -> list[Row]:
+        """Return the rows that have not been read before, nor `shown`."""
+        return [
+            row
+            for row, stamp, row_id in zip(page.rows, page.stamps, page.ids, strict=True)
+            if wanted(stamp, self._since) and row_id not in self._read and row_id not in shown
+        ]
+
+    def _newest_of(self, stamps: Iterable[int]) -> int | None:
+        known = [] if self._known is None else [self._known]
+        return max([*stamps, *known], default=None)
+
+    def is_last(self, page: ListPage, number: int) -> bool:
+        """Say whether the list ends with page `number`."""
+        return not page.rows or (number >= _page_count(page) and not is_full(page, self._size))
+
+    def _break_off(self, page: ListPage) -> Page:
+        """End while edits go on; the stream is complete if it is up to the moment it began."""
+        is_complete = (
+            self.proven is not None and self._began is not None and self.proven >= self._began
+        )
+        return Page(self.unread(page), page, self.proven, last=is_complete)
+
+    def _read_stack(self, first: ListPage) -> Generator[Page, None, bool]:
+        """Step the pages behind `first`; return True if the list is then read to its end."""
+        stack = _Stack(self, first)
+        yield from stack.pages()
+        if not stack.is_in_order:
+            yield from self._sweep(None)
+        elif stack.ends_list:
+            stamps = (stamp for stamp in stack.rows.values() if stamp is not None)
+            yield Page([], first, self._newest_of(stamps), last=True)
+        else:
+            self._advance(stack.rows, stack.latest)
+        return stack.ends_list or not stack.is_in_order
 
 
-def _ask(xero_list: XeroList, at: _Position) -> ListPage:
-    params = xero_list.page_params(1, at.size)
-    page, at.reach = ask_reaching(xero_list, at.since, at.known, at.reach, **params)
-    if at.calls_left is None:
-        # Edits that never stop must not keep us here: the next run goes on from the bookmark.
-        at.calls_left = 3 * (page.pagination.pageCount if page.pagination else 1) + 20
-    at.calls_left = max(at.calls_left - 1, 0)
-    return page
+class _Stack:
+    """Pages under one If-Modified-Since, from `first` to the first one from where seeking gets on.
+
+    `rows` are the stamps of all rows that they show, by their number, and `latest` is the page
+    that was read last.
+    """
+
+    def __init__(self, seek: _Seek, first: ListPage) -> None:
+        self.rows: dict[int, int | None] = {}
+        self.latest = first
+        self.is_in_order = True
+        self.ends_list = False
+        self._seek = seek
+
+    def pages(self) -> Iterator[Page]:
+        """Find the last page of the stack, then read down from it."""
+        yield self._show(self.latest)
+        number = max(min(_page_count(self.latest), _STACK), 2)
+        while True:
+            top = self._seek.ask_page(number)
+            yield self._show(top)
+            self.ends_list = self._seek.is_last(top, number)
+            if self.ends_list or self._seek.gets_on(top):
+                break
+            number = min(2 * number, max(_page_count(top), number + 1))
+        below, came = number - 1, list(top.ids)
+        for _ in range(MAX_PASSES):
+            for lower in range(below, 0, -1):
+                page = self._seek.ask_page(lower)
+                yield self._show(page)
+                came += page.ids
+            # Rows of one stamp may come in another order each time; then some come twice.
+            if len(came) == len(set(came)):
+                return
+            below, came = number, []
+
+    def _show(self, page: ListPage) -> Page:
+        """Return those rows of an answer that are new."""
+        rows = self._seek.unread(page, self.rows)
+        self.rows.update(zip(page.ids, page.stamps, strict=True))
+        self.is_in_order &= _is_in_order(page)
+        self.latest = page
+        return Page(rows, page, self._seek.proven)
+
+
+class _Account(NamedTuple):
+    """What Xero counted, and the stamps of those rows that were read; for the next answer."""
+
+    counted: int
+    stamps: list[int]
+
+    def lacks_rows(self, page: ListPage) -> bool:
+        """Say whether a later answer counts fewer rows than it leaves out of those read."""
+        stamps = page.known_stamps
+        left_out = bisect_left(self.stamps, stamps[0]) if stamps else len(self.stamps)
+        # Some were deleted, or some stand behind where they belong.
+        return _count(page) < self.counted - left_out
 
 
 def _is_whole(page: ListPage, size: int) -> bool:
@@ -118,78 +303,8 @@ def _is_whole(page: ListPage, size: int) -> bool:
     return len(page.rows) == _count(page) and not is_full(page, size)
 
 
-def _is_proven(xero_list: XeroList, page: ListPage, at: _Position) -> bool:
-    if not pagination_adds_up(page, 1):
-        return False
-    if not _is_whole(page, at.size) and not _is_sorted(xero_list, page, at):
-        return False
-    if at.count is not None:
-        stamps = page.known_stamps
-        passed = bisect_left(at.counted, stamps[0]) if stamps else len(at.counted)
-        # Fewer rows than that: some were deleted, or some stand behind where they belong.
-        if _count(page) < at.count - passed and not _keeps_order(xero_list, page, at):
-            return False
-        at.proven = at.floor
-    return True
-
-
-def _is_sorted(xero_list: XeroList, page: ListPage, at: _Position) -> bool:
-    stamps = page.known_stamps
-    if any(later < earlier for earlier, later in pairwise(stamps)):
-        return False
-    return len(stamps) >= _TELLING or _keeps_order(xero_list, page, at)
-
-
-def _keeps_order(xero_list: XeroList, page: ListPage, at: _Position) -> bool:
-    """Ask for the newest row first: a server that sorts as told shows another row than before."""
-    if at.order_is_kept is None:
-        at.order_is_kept = False
-        if xero_list.newest_first and page.rows:
-            params = xero_list.page_params(1, 1) | xero_list.newest_first
-            top = xero_list.ask(at.asked_since, **params)
-            latest, last = newest(top), newest(page)
-            at.order_is_kept = (
-                latest is not None
-                and (last is None or latest >= last)
-                and top.ids[:1] != page.ids[:1]
-            )
-    return at.order_is_kept
-
-
-def _sweep(xero_list: XeroList, start: Start, at: _Position, page: ListPage) -> Iterator[Page]:
-    LOGGER.debug("%s: reading whole pages, the list is not plainly sorted", xero_list.path)
-    since = start.since if at.proven is None else at.proven
-    rest = Start(since, start.bookmark, at.size, at.reach)
-    yield from page_numbers(xero_list, rest, page if at.count is None else None)
-
-
-def _learn(page: ListPage, at: _Position) -> None:
-    """Notice how coarsely Xero reads the header, from rows older than it asked for."""
-    asked = at.asked_since
-    if asked is None or at.grain is None or not page.known_stamps:
-        return
-    first = page.known_stamps[0]
-    fitting = (grain for grain in _GRAINS if grain >= (at.grain or 0))
-    at.grain = next((grain for grain in fitting if asked // grain * grain <= first), None)
-
-
-def _gets_on(page: ListPage, at: _Position) -> bool:
-    """Say whether seeking from the page's last stamp repeats few enough of its rows."""
-    following = _following(page.known_stamps, at)
-    if following is None:
-        return False
-    repeated = sum(stamp is None or stamp >= following for stamp in page.stamps)
-    return repeated * _STACK <= len(page.rows)
-
-
-def _following(stamps: list[int], at: _Position) -> int | None:
-    """Return the stamp from which Xero would answer next, or None if that is no progress."""
-    if not stamps or at.grain is None:
-        return None
-    anchor = _anchor(max(stamps))
-    if at.since is not None and anchor <= at.since:
-        return None
-    return (anchor - at.reach) // at.grain * at.grain
+def _is_in_order(page: ListPage) -> bool:
+    return all(earlier <= later for earlier, later in pairwise(page.known_stamps))
 
 
 def _anchor(stamp: int) -> int:
@@ -197,92 +312,9 @@ def _anchor(stamp: int) -> int:
     return stamp // SECOND * SECOND - SECOND
 
 
-def _advance(stamps: list[int | None], ids: list[int], at: _Position) -> None:
-    """Seek from the last of these rows, which are read."""
-    latest = max(stamp for stamp in stamps if stamp is not None)
-    at.known = max(latest, at.known or latest)
-    at.since = at.floor = _anchor(latest)
-    at.tail = {
-        row_id
-        for row_id, stamp in zip(ids, stamps, strict=True)
-        if stamp is None or stamp >= at.floor
-    }
-
-
-def _read_stack(xero_list: XeroList, at: _Position, first: ListPage) -> Generator[Page, None, bool]:
-    """Step the pages behind `first` from last to first; return True if the list ended there."""
-    stack = _Stack(xero_list, at)
-    yield stack.take(first)
-    number = max(min(_pages(first), _STACK), 2)
-    while True:
-        top = stack.ask(number)
-        yield stack.take(top)
-        ends = not top.rows or (number >= _pages(top) and not is_full(top, at.size))
-        if ends or _gets_on(top, at):
-            break
-        number = min(2 * number, max(_pages(top), number + 1))
-    highest, shown = number - 1, list(top.ids)
-    for _ in range(MAX_PASSES):
-        for below in range(highest, 0, -1):
-            page = stack.take(stack.ask(below))
-            shown += page.source.ids
-            yield page
-        # Rows of one stamp may come in another order each time; then some appear twice.
-        if len(shown) == len(set(shown)):
-            break
-        highest, shown = number, []
-    if ends:
-        yield Page([], first, complete_to=max(stack.known_stamps, default=None), last=True)
-        return True
-    at.count, at.counted = _count(page.source), sorted(stack.known_stamps)
-    _advance(list(stack.stamps.values()), list(stack.stamps), at)
-    return False
-
-
-class _Stack:
-    """The pages of one anchor, and which rows they have shown."""
-
-    def __init__(self, xero_list: XeroList, at: _Position) -> None:
-        self._list = xero_list
-        self._at = at
-        self.stamps: dict[int, int | None] = {}
-
-    @property
-    def known_stamps(self) -> list[int]:
-        """The stamps of all rows so far."""
-        return [stamp for stamp in self.stamps.values() if stamp is not None]
-
-    def ask(self, number: int) -> ListPage:
-        """Ask for one page under the anchor."""
-        self._at.calls_left = max((self._at.calls_left or 0) - 1, 0)
-        params = self._list.page_params(number, self._at.size)
-        return self._list.ask(self._at.asked_since, **params)
-
-    def take(self, source: ListPage) -> Page:
-        """Return the page with those of its rows that are new."""
-        rows = _unread(source, self._at, self.stamps)
-        self.stamps.update(zip(source.ids, source.stamps, strict=True))
-        return Page(rows, source, complete_to=self._at.proven)
-
-
-def _unread(page: ListPage, at: _Position, shown: dict[int, int | None] | None = None) -> list[Row]:
-    """Return the rows that have not been read before."""
-    tail = at.tail
-    return [
-        row
-        for row, stamp, row_id in zip(page.rows, page.stamps, page.ids, strict=True)
-        if wanted(stamp, at.floor) and row_id not in tail and not (shown and row_id in shown)
-    ]
-
-
-def _newest_known(page: ListPage, at: _Position) -> int | None:
-    """Return the latest stamp read so far."""
-    return max((stamp for stamp in (newest(page), at.known) if stamp is not None), default=None)
-
-
 def _count(page: ListPage) -> int:
     return page.pagination.itemCount if page.pagination else len(page.rows)
 
 
-def _pages(page: ListPage) -> int:
+def _page_count(page: ListPage) -> int:
     return page.pagination.pageCount if page.pagination else 1

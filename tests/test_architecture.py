@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # Lists and how to walk them.
     "lists": {"client", "dates", "errors"},
-    "pagers": {"errors", "lists"},
+    "pagers": {"dates", "errors", "lists"},
     "sweep": {"errors", "lists", "pagers"},
     "seek": {"errors", "lists", "pagers", "sweep"},
     # Streams: the table, their schemas, which are wanted.
