@@ -76,7 +76,7 @@ def authorize(
     this machine (0: any), or, without `browser`, from stdin. Raises InputError when the config
     cannot serve or be written, AuthorizeError when consent, code or organisation fails.
     """
-    store = _store(config)
+    store = _store(config, clock)
     scopes = config.scopes or default_scopes
     if OFFLINE not in scopes.split():
         scopes = f"{OFFLINE} {scopes}"
@@ -168,7 +168,7 @@ def _ask_consent(config: Config, scopes: str, *, port: int, browser: bool) -> tu
         return consent, code_from(loopback.wait(), state)
 
 
-def _store(config: Config) -> str:
+def _store(config: Config, clock: Clock) -> str:
     """Return the file that will hold the refresh token, having proved that it can be written."""
     if not config.client_id:
         raise InputError(
@@ -176,29 +176,16 @@ def _store(config: Config) -> str:
             "from developer.xero.com/app/manage"
         )
     store = config.token_file or config.path
-    if store is None:
+    if store is None or (store == config.path and not Path(store).is_file()):
         raise InputError(
             "--authorize needs a file to keep the tokens in: give one with --config FILE, or "
             "set token_file"
         )
-    return store
-
-
-def _save_token(config: Config, answer: TokenAnswer, store: str, clock: Clock) -> None:
-    if answer.refresh_token is None:
-        raise AuthorizeError(
-            f"Xero gave no refresh token: allow {OFFLINE} among the scopes of the app"
-        )
     try:
         _make_private(store, clock)
-        token = RefreshToken(config, clock)
-        with token.turn():
-            token.replace(answer.refresh_token)
-        if config.access_token and config.path:
-            update_file(config.path, {"access_token": None}, clock)
     except OSError as error:
         raise InputError(f"{store}: cannot be written: {error.strerror}") from error
-    say(f"Tokens are saved in {store}.")
+    return store
 
 
 def _make_private(path: str, clock: Clock) -> None:
@@ -207,6 +194,19 @@ def _make_private(path: str, clock: Clock) -> None:
     if target.exists():
         target.chmod(0o600)
     update_file(path, {}, clock)
+
+
+def _save_token(config: Config, answer: TokenAnswer, store: str, clock: Clock) -> None:
+    if answer.refresh_token is None:
+        raise AuthorizeError(
+            f"Xero gave no refresh token: allow {OFFLINE} among the scopes of the app"
+        )
+    token = RefreshToken(config, clock)
+    with token.turn():
+        token.replace(answer.refresh_token)
+    if config.access_token and config.path:
+        update_file(config.path, {"access_token": None}, clock)
+    say(f"Tokens are saved in {store}.")
 
 
 def _with_tokens(config: Config, answer: TokenAnswer) -> Config:

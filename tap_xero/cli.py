@@ -114,6 +114,8 @@ def _command(arguments: argparse.Namespace) -> int:
         from tap_xero.discover import catalog
 
         return _print(json.dumps(catalog(), indent=2) + "\n")
+    if arguments.authorize and arguments.demo:
+        raise InputError("--demo is logged in already: leave out --authorize")
     with _config_files(arguments) as config_files:
         config = _load_config(config_files)
         if arguments.authorize:
@@ -201,7 +203,10 @@ def _sync(arguments: argparse.Namespace, config: Config) -> int:
     stop = StopSign()
     with stop.listening():
         _run_sync(config, selections, arguments.state, stop, watched=watched)
-    return stop.exit_code if stop() else 0
+    if stop():
+        LOGGER.warning("stopped by a signal; the last STATE covers all that was written")
+        return stop.exit_code
+    return 0
 
 
 def _selections(catalog_file: str | None) -> list[Selection]:

@@ -51,6 +51,7 @@ def live(runs: Sequence[StreamRun], client: Client, now: Callable[[], datetime])
         transient=True,
     )
     with display, _log_above():
+        display.console.show_cursor()  # a second Ctrl-C or a timer may end us without a clean-up
         yield
 
 

@@ -353,6 +353,26 @@ def test_without_a_file_for_the_tokens_nobody_has_to_log_in(xero: DemoXero) -> N
     assert b"needs a file to keep the tokens in" in run.stderr
 
 
+def test_a_file_that_cannot_be_written_is_named_before_anybody_logs_in(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    tokens = str(tmp_path / "nowhere" / "tokens.json")
+    run = tap("--authorize", "--config", str(write(tmp_path, xero, token_file=tokens)))
+    assert run.returncode == 1
+    assert f"{tokens}: cannot be written: No such file" in run.stderr.decode()
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_an_access_token_of_the_old_login_does_not_outlive_it(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    path = write(tmp_path, xero, access_token="old")
+    login = Login("--config", str(path), "--port", "0")
+    login.browse()
+    assert login.end() == 0, login.said
+    assert json.loads(path.read_text())["access_token"] is None
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with Loopback(0, "state") as first:
         port = urlsplit(first.redirect_uri).port or 0

@@ -115,6 +115,7 @@ def test_about_for_people_lists_every_setting() -> None:
 
 BAD_INPUT: list[tuple[list[str], str]] = [
     ([], "no config"),
+    (["--demo", "--authorize"], "--demo is logged in already"),
     (["--config", "missing.json"], "missing.json: cannot be read"),
     (["--config", "empty.json"], "empty.json: the file is empty"),
     (["--config", "cut.json"], "cut.json: not JSON"),
