@@ -126,14 +126,14 @@ def _from_iso(
     if match is None:
         plain = _unescaped(literal)
         return convert(plain) if plain not in (None, literal) else None
-    day, minute, second, fraction = match.group(1, 2, 3, 4)
+    day, minute, second, fraction, sign = match.group(1, 2, 3, 4, 5)
     if not _is_day(day):
         return None
-    microseconds = (fraction or b"").ljust(6, b"0")[:6]
+    microseconds = fraction.ljust(6, b"0")[:6] if fraction else b"000000"
     text = b"%sT%s:%s.%s" % (day, minute or b"00:00", second or b"00", microseconds)
-    offset = offset_sign * _offset_ms(match, 5)
-    shifted = _shifted(text, offset) if offset else text
-    return b'"%sZ"' % shifted if shifted else None
+    if sign and offset_sign:
+        text = _shifted(text, offset_sign * _offset_ms(match, 5))
+    return b'"%sZ"' % text if text else None
 
 
 @lru_cache(maxsize=8192)
@@ -145,11 +145,11 @@ def _is_day(text: bytes) -> bool:
     return True
 
 
-def _shifted(text: bytes, ms: int) -> bytes | None:
+def _shifted(text: bytes, ms: int) -> bytes:
     try:
         moment = datetime.fromisoformat(text.decode()) + timedelta(milliseconds=ms)
     except OverflowError:
-        return None
+        return b""
     return moment.isoformat(timespec="microseconds").encode()
 
 

@@ -68,11 +68,11 @@ class ListPage:
     @cached_property
     def ids(self) -> list[int]:
         """One number a row for its key and stamp together: the same version, the same number."""
-        names = self.key_properties
-        return [
-            hash((*(bytes(row[name]) if name in row else None for name in names), stamp))
-            for row, stamp in zip(self.rows, self.stamps, strict=True)
+        keys = [
+            [bytes(row[name]) if name in row else None for row in self.rows]
+            for name in self.key_properties
         ]
+        return [hash(version) for version in zip(*keys, self.stamps, strict=True)]
 
 
 class XeroList:

@@ -60,25 +60,17 @@ class Records:
         tail = b'%s,"time_extracted":"%s"}\n' % (self._version, extracted.encode())
         parts: list[bytes] = []
         for row in page.rows:
-            if not row.keys() <= self._selected:
+            if not self._selected.issuperset(row):
                 self._leave_out(row, extracted)
-            parts += (self._head, self._record(row), tail)
+            values.apply(self._dates, row)
+            record = _ENCODER.encode(row)
+            try:
+                self._checker.decode(record)
+            except (msgspec.DecodeError, RecursionError):
+                values.apply(self._types, row)
+                record = _ENCODER.encode(row)
+            parts += (self._head, record, tail)
         return wire.restore(b"".join(parts))
-
-    def _record(self, row: Row) -> bytes:
-        values.apply(self._dates, row)
-        record = _ENCODER.encode(row)
-        if self._fits(record):
-            return record
-        values.apply(self._types, row)
-        return _ENCODER.encode(row)
-
-    def _fits(self, record: bytes) -> bool:
-        try:
-            self._checker.decode(record)
-        except (msgspec.DecodeError, RecursionError):
-            return False
-        return True
 
     def _leave_out(self, row: Row, extracted: str) -> None:
         for name in row.keys() - self._selected:
