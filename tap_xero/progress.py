@@ -65,18 +65,18 @@ def show_summary(summary: Mapping[str, Any]) -> None:
     for title in ("rows", "calls", "bytes", "seconds"):
         table.add_column(title, justify="right")
     table.add_column("up to")
-    troubles = []
+    troubles: dict[str, list[str]] = {}
     for name, part in summary["streams"].items():
         table.add_row(name, *_figures(part), str(part["bookmark"] or "")[:19])
         if part["outcome"] != "complete":
-            troubles.append(f"{name}: {part['outcome']}")
+            troubles.setdefault(part["outcome"], []).append(name)
+    complete = len(summary["streams"]) - sum(map(len, troubles.values()))
     table.add_section()
-    table.add_row("in all", *_figures(summary))
+    table.add_row("in all", *_figures(summary), f"{complete} of {len(summary['streams'])} complete")
     console = Console(stderr=True, highlight=False)
     console.print(table)
-    count = len(summary["streams"])
-    console.print(f"{count - len(troubles)} of {count} streams are complete")
-    for line in troubles:
+    for outcome, names in troubles.items():
+        line = f"{', '.join(names)}: {outcome}"
         console.print(line, markup=False, style="red", soft_wrap=True)
 
 
