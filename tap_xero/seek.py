@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero.errors import SlowAnswerError
 from tap_xero.pagers import DAY, MINUTE, SECOND, Page, Start, ask_reaching, newest, wanted
-from tap_xero.sweep import MAX_PASSES, halved, is_full, page_numbers, pagination_adds_up
+from tap_xero.sweep import ENOUGH_OF_TWICE, halved, is_full, page_numbers, pagination_adds_up
 
 if TYPE_CHECKING:
     from collections.abc import Container, Generator, Iterable, Iterator, Mapping
@@ -218,12 +218,13 @@ class _Seek:
         """Say whether the list ends with page `number`."""
         return not page.rows or (number >= _page_count(page) and not is_full(page, self._size))
 
+    def has_begun_before(self, stamp: int | None) -> bool:
+        """Say whether a row with this stamp was modified after the list began to be read."""
+        return stamp is not None and self._began is not None and stamp >= self._began
+
     def _break_off(self, page: ListPage) -> Page:
         """End while edits go on; the stream is complete if it is up to the moment it began."""
-        is_complete = (
-            self.proven is not None and self._began is not None and self.proven >= self._began
-        )
-        return Page(self.unread(page), page, self.proven, last=is_complete)
+        return Page(self.unread(page), page, self.proven, last=self.has_begun_before(self.proven))
 
     def _read_stack(self, first: ListPage) -> Generator[Page, None, bool]:
         """Step the pages behind `first`; return True if the list is then read to its end."""
@@ -251,6 +252,7 @@ class _Stack:
         self.latest = first
         self.is_in_order = True
         self.ends_list = False
+        self._fresh = 0
         self._seek = seek
 
     def pages(self) -> Iterator[Page]:
@@ -264,8 +266,9 @@ class _Stack:
             if self.ends_list or self._seek.gets_on(top):
                 break
             number = min(2 * number, max(_page_count(top), number + 1))
-        below, came = number - 1, list(top.ids)
-        for _ in range(MAX_PASSES):
+        below, came, idle_passes = number - 1, list(top.ids), 0
+        while idle_passes < ENOUGH_OF_TWICE:
+            fresh = self._fresh
             for lower in range(below, 0, -1):
                 page = self._seek.ask_page(lower)
                 yield self._show(page)
@@ -273,11 +276,16 @@ class _Stack:
             # Rows of one stamp may come in another order each time; then some come twice.
             if len(came) == len(set(came)):
                 return
+            idle_passes = idle_passes + 1 if self._fresh == fresh else 0
             below, came = number, []
 
     def _show(self, page: ListPage) -> Page:
         """Return those rows of an answer that are new."""
         rows = self._seek.unread(page, self.rows)
+        self._fresh += sum(
+            row_id not in self.rows and not self._seek.has_begun_before(stamp)
+            for row_id, stamp in zip(page.ids, page.stamps, strict=True)
+        )
         self.rows.update(zip(page.ids, page.stamps, strict=True))
         self.is_in_order &= _is_in_order(page)
         self.latest = page

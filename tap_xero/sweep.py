@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-MAX_PASSES = 25
+_MAX_PASSES = 25
 # Where the list keeps changing, nothing new in so many passes has to do.
 _ENOUGH = 3
 # The same where rows come in another order each time, so that some are shown twice.
-_ENOUGH_OF_TWICE = 8
+ENOUGH_OF_TWICE = 8
 # The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
 # A single page with fewer rows than a tenth of a page is taken for the end of a list of which
@@ -71,7 +71,7 @@ def page_numbers(
     """
     sweep = _Sweep(xero_list, start)
     answers, goes_back = sweep.forth(first), False
-    for _ in range(MAX_PASSES):
+    for _ in range(_MAX_PASSES):
         this = _Pass()
         try:
             for source in answers:
@@ -147,7 +147,7 @@ class _Sweep:
             return False
         self._idle_passes = 0 if this.fresh else self._idle_passes + 1
         if this.shows_rows_twice:
-            return self._idle_passes >= _ENOUGH_OF_TWICE
+            return self._idle_passes >= ENOUGH_OF_TWICE
         return this.ids == before.ids or self._idle_passes >= _ENOUGH
 
     def _nothing_moved(self, this: _Pass) -> bool:
