@@ -340,9 +340,8 @@ def _moment(text: str) -> datetime | None:
     """Return the moment `text` names, in UTC; None where it is none.
 
     The shape is checked first, since pendulum would also read a lone year, week or time of day.
+    It takes long to load, so it is left to the shapes that Python itself cannot read.
     """
-    import pendulum
-
     american = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text, re.ASCII)
     if american:
         month, day, year = american.groups()
@@ -350,10 +349,25 @@ def _moment(text: str) -> datetime | None:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}\S*)?", text, re.ASCII):
         return None
     try:
-        moment: Any = pendulum.parse(text)
+        moment = _iso(text) or _by_pendulum(text)
         return datetime.fromtimestamp(math.floor(moment.timestamp()), tz=timezone.utc)
     except (ValueError, OverflowError):
         return None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _by_pendulum(text: str) -> datetime:
+    import pendulum
+
+    moment: datetime = pendulum.parse(text)  # type: ignore[assignment]
+    return moment
 
 
 def _token_path(paths: Sequence[str], settings: Mapping[str, _Setting]) -> str | None:

@@ -16,6 +16,7 @@ import re
 import msgspec
 
 STAND_IN = "\U0010fffe".encode()
+_PIECE = 1 << 16
 _STAND_IN_ESCAPED = rb"\udbff\udffe"
 _LONE_SURROGATE = re.compile(
     rb"""(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}  # a pair: keep
@@ -61,13 +62,19 @@ def _compact(text: bytes) -> bytes:
 
 
 def _utf8(line: bytes) -> bytes:
-    if line.isascii():
-        return line
     try:
-        line.decode()
+        _check_utf8(line)
     except UnicodeDecodeError:
         return line.decode(errors="replace").encode()
     return line
+
+
+def _check_utf8(line: bytes) -> None:
+    """Raise UnicodeDecodeError unless `line` is UTF-8; in pieces, which spares a text as large."""
+    view, at = memoryview(line), 0
+    while at < len(line):
+        _, read = codecs.utf_8_decode(view[at : at + _PIECE], "strict", at + _PIECE >= len(line))
+        at += read
 
 
 def _stand_in(match: re.Match[bytes]) -> bytes:
