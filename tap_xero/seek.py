@@ -230,39 +230,41 @@ class _Seek:
         """Step the pages behind `first`; return True if the list is then read to its end."""
         stack = _Stack(self, first)
         yield from stack.pages()
-        if not stack.is_in_order:
+        if not stack.is_sound:
             yield from self._sweep(None)
         elif stack.ends_list:
             stamps = (stamp for stamp in stack.rows.values() if stamp is not None)
             yield Page([], first, self._newest_of(stamps), last=True)
         else:
             self._advance(stack.rows, stack.latest)
-        return stack.ends_list or not stack.is_in_order
+        return stack.ends_list or not stack.is_sound
 
 
 class _Stack:
     """Pages under one If-Modified-Since, from `first` to the first one from where seeking gets on.
 
-    `rows` are the stamps of all rows that they show, by their number, and `latest` is the page
-    that was read last.
+    `rows` are the stamps of all rows that they show, by their number, `latest` is the page that
+    was read last, and `is_sound` says whether all were sorted and paged as they should be.
     """
 
     def __init__(self, seek: _Seek, first: ListPage) -> None:
         self.rows: dict[int, int | None] = {}
         self.latest = first
-        self.is_in_order = True
+        self.is_sound = True
         self.ends_list = False
         self._fresh = 0
         self._seek = seek
 
     def pages(self) -> Iterator[Page]:
         """Find the last page of the stack, then read down from it."""
-        yield self._show(self.latest)
+        yield self._show(self.latest, 1)
         number = max(min(_page_count(self.latest), _STACK), 2)
         while True:
             top = self._seek.ask_page(number)
-            yield self._show(top)
+            yield self._show(top, number)
             self.ends_list = self._seek.is_last(top, number)
+            if not self.is_sound:
+                return
             if self.ends_list or self._seek.gets_on(top):
                 break
             number = min(2 * number, max(_page_count(top), number + 1))
@@ -271,7 +273,7 @@ class _Stack:
             fresh = self._fresh
             for lower in range(below, 0, -1):
                 page = self._seek.ask_page(lower)
-                yield self._show(page)
+                yield self._show(page, lower)
                 came += page.ids
             # Rows of one stamp may come in another order each time; then some come twice.
             if len(came) == len(set(came)):
@@ -279,7 +281,7 @@ class _Stack:
             idle_passes = idle_passes + 1 if self._fresh == fresh else 0
             below, came = number, []
 
-    def _show(self, page: ListPage) -> Page:
+    def _show(self, page: ListPage, number: int) -> Page:
         """Return those rows of an answer that are new."""
         rows = self._seek.unread(page, self.rows)
         self._fresh += sum(
@@ -287,7 +289,7 @@ class _Stack:
             for row_id, stamp in zip(page.ids, page.stamps, strict=True)
         )
         self.rows.update(zip(page.ids, page.stamps, strict=True))
-        self.is_in_order &= _is_in_order(page)
+        self.is_sound &= _is_in_order(page) and pagination_adds_up(page, number)
         self.latest = page
         return Page(rows, page, self._seek.proven)
 

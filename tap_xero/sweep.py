@@ -34,6 +34,8 @@ _MAX_PASSES = 25
 _ENOUGH = 3
 # The same where rows come in another order each time, so that some are shown twice.
 ENOUGH_OF_TWICE = 8
+# How many times as many rows as there were when the sweep began are too many for one pass.
+_TOO_MANY = 5
 # The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
 # A single page with fewer rows than a tenth of a page is taken for the end of a list of which
@@ -43,11 +45,16 @@ _TINY = 10
 
 @dataclass
 class _Pass:
-    """What one pass has shown; `lengths` are the rows on each of its pages."""
+    """What one pass has shown; `lengths` are the rows on each of its pages.
+
+    `old` are its rows that were there when the sweep began, `fresh` those of them that no pass
+    had shown before.
+    """
 
     lengths: list[int] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
     counts: set[int | None] = field(default_factory=set)
+    old: int = 0
     fresh: int = 0
     begins_full: bool = False
 
@@ -76,6 +83,8 @@ def page_numbers(
         try:
             for source in answers:
                 yield Page(sweep.take(source, this), source)
+                if sum(this.lengths) > _TOO_MANY * (this.old + _TOO_MANY * sweep.size):
+                    return
         except SlowAnswerError:
             sweep.size = halved(sweep.size)
             answers, goes_back = sweep.forth(), False
@@ -107,9 +116,9 @@ class _Sweep:
         yield page
         while page.rows and not _is_last(page, number, self.size, self._start.bookmark):
             following = self._ask(number + 1)
-            if following.ids == page.ids:
+            if set(following.ids) == set(page.ids):
                 following = self._ask(number + 1)
-            if following.ids == page.ids:
+            if set(following.ids) == set(page.ids):
                 self._check_repeated(page, number)
                 return
             page, number = following, number + 1
@@ -126,14 +135,16 @@ class _Sweep:
         if not this.lengths:
             this.begins_full = is_full(source, self.size)
         this.lengths.append(len(source.rows))
-        this.ids.update(source.ids)
         this.counts.add(source.pagination.itemCount if source.pagination else None)
         self.newest = max(filter(None, (self.newest, newest(source))), default=None)
         rows = []
         for row, stamp, row_id in zip(source.rows, source.stamps, source.ids, strict=True):
+            is_old = stamp is None or self._began is None or stamp < self._began
+            this.old += is_old and row_id not in this.ids
+            this.ids.add(row_id)
             if row_id not in self._shown:
                 self._shown.add(row_id)
-                this.fresh += stamp is None or self._began is None or stamp < self._began
+                this.fresh += is_old
                 if wanted(stamp, self._start.since):
                     rows.append(row)
         return rows
@@ -193,8 +204,8 @@ def pagination_adds_up(source: ListPage, number: int) -> bool:
     told = source.pagination
     if told is None or told.pageSize < 1 or told.pageCount != -(-told.itemCount // told.pageSize):
         return False
-    due = min(told.pageSize, told.itemCount - (number - 1) * told.pageSize)
-    return len(source.rows) in (due, told.itemCount)
+    due = max(min(told.pageSize, told.itemCount - (number - 1) * told.pageSize), 0)
+    return len(source.rows) == due or (number == 1 and len(source.rows) == told.itemCount)
 
 
 def _is_last(page: ListPage, number: int, size: int, bookmark: int | None) -> bool:
