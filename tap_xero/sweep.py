@@ -47,13 +47,14 @@ _TINY = 10
 class _Pass:
     """What one pass has shown; `lengths` are the rows on each of its pages.
 
-    `old` are its rows that were there when the sweep began, `fresh` those of them that no pass
-    had shown before.
+    `began` is Xero's clock at its first answer, `old` are its rows that were there when the
+    sweep began, `fresh` those of them that no pass had shown before.
     """
 
     lengths: list[int] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
     counts: set[int | None] = field(default_factory=set)
+    began: int | None = None
     old: int = 0
     fresh: int = 0
     begins_full: bool = False
@@ -133,6 +134,7 @@ class _Sweep:
         if self._began is None:
             self._began = source.server_ms
         if not this.lengths:
+            this.began = source.server_ms
             this.begins_full = is_full(source, self.size)
         this.lengths.append(len(source.rows))
         this.counts.add(source.pagination.itemCount if source.pagination else None)
@@ -162,16 +164,17 @@ class _Sweep:
         return this.ids == before.ids or self._idle_passes >= _ENOUGH
 
     def _nothing_moved(self, this: _Pass) -> bool:
-        """Ask what was modified since the newest row: nothing, if this pass showed all of it."""
-        if this.counts != {len(this.ids)} or this.shows_rows_twice or self.newest is None:
+        """Ask what was modified since the newest row: only what was there before this pass."""
+        if this.counts != {len(this.ids)} or this.shows_rows_twice:
             return False
-        if not self._list.takes_modified_since:
+        if not self._list.takes_modified_since or self.newest is None or this.began is None:
             return False
-        since = min(self.newest, self._began or self.newest) - SECOND
+        since = min(self.newest, this.began) - SECOND
         params = self._list.page_params(1, self.size)
         latest, _ = ask_reaching(self._list, since, self.newest, self._start.reach, **params)
         is_whole = pagination_adds_up(latest, 1) and not is_full(latest, self.size)
-        return is_whole and this.ids.issuperset(latest.ids)
+        is_older = all(stamp < this.began for stamp in latest.known_stamps)
+        return is_whole and is_older and this.ids.issuperset(latest.ids)
 
     def _ask(self, number: int) -> ListPage:
         params = self._list.page_params(number, self.size)
