@@ -18,6 +18,8 @@ from tap_xero.errors import InputError
 from tap_xero.pagers import SECOND, Start
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_xero.config import Config
     from tap_xero.discover import Selection
 
@@ -68,6 +70,21 @@ class State:
         bookmark = min(bookmark, self._run_start)
         since = bookmark - max(config.lookback_seconds, 1) * SECOND
         return Start(since=since, bookmark=bookmark, page_size=page_size)
+
+    def forget_unused(self, selections: Sequence[Selection]) -> None:
+        """Drop bookmarks of streams that tap-xero 2.x read by date and that are read whole now.
+
+        It took LinkedTransactions for a list that Xero filters, and followed bank transfers by
+        when they were created, which shows no later change.
+        """
+        whole = [s.stream.tap_stream_id for s in selections if s.stream.replication_key is None]
+        unused = [name for name in whole if self.value["bookmarks"].pop(name, None)]
+        if unused:
+            LOGGER.warning(
+                "%s: bookmarks of %s are not used any more, their tables are read whole",
+                self._source,
+                ", ".join(unused),
+            )
 
     def bookmark(self, selection: Selection) -> int | None:
         """Return a stream's bookmark in the unit of its replication key."""

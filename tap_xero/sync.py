@@ -83,6 +83,7 @@ class Sync:
         written is on stdout.
         """
         ordered = _in_turn(selections, self.state.currently_syncing)
+        self.state.forget_unused(ordered)
         starts = [self.state.start(selection, self.config) for selection in ordered]
         version = int(self.now().timestamp() * 1000)
         for selection, start in zip(ordered, starts, strict=True):
