@@ -100,7 +100,7 @@ def test_every_reading_of_if_modified_since_gives_every_row(
     inclusive: bool,
     truncates_both: bool,
 ) -> None:
-    modes = {"ims_inclusive": inclusive, "ims_truncates_both": truncates_both}
+    modes: dict[str, Any] = {"ims_inclusive": inclusive, "ims_truncates_both": truncates_both}
     with serve(spread(700, every=DAY // 60), ims_precision=precision, **modes) as xero:
         first = sync(xero, ["invoices"], page_size=100)
         xero.insert("Invoices", row("Invoices", "late", dates.from_rfc3339("2026-06-12T16:00:00Z")))
@@ -231,7 +231,8 @@ def test_a_row_deleted_between_two_pages_hides_no_other() -> None:
     def delete(xero: DemoXero) -> None:
         xero.organisation.table("Invoices").drop("row-000500")
 
-    for mode in ({}, {"list_order": "id", "honours_order": False}):
+    modes: list[dict[str, Any]] = [{}, {"list_order": "id", "honours_order": False}]
+    for mode in modes:
         with serve(spread(2500), **mode) as xero:
             xero.behaviour.before_call = on_call(2, delete)
             assert set(keys(sync(xero, ["invoices"]), "invoices")) == expected(2500)
