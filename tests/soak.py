@@ -48,7 +48,7 @@ KEYS = {stream.tap_stream_id: stream.key_properties for stream in STREAMS}
 RECORDS_PER_INVOICE = 5.1
 EVERY = 20
 # What a silent call costs, in seconds; the demo needs some time itself.
-SHORT = 1.5
+SHORT = 1.0
 MEBIBYTE = 2**20
 
 
