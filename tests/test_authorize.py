@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
-import subprocess
 import sys
-from pathlib import Path
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from tap_xero.authorize import code_in
+from tap_xero.cli import main
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import AuthorizeError, InputError
 from tap_xero.loopback import Loopback
@@ -22,8 +23,8 @@ from tests.harness import tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
 TIMEOUT = 10
 SHOPS = (("tenant-a", "Amber Café"), ("tenant-b", "Birch Bikes"), ("tenant-c", "Birch Bikes"))
 
@@ -35,27 +36,29 @@ def xero() -> Iterator[DemoXero]:
 
 
 class Login:
-    """`tap-xero --authorize`, running: `address` is the consent page that it shows."""
+    """`tap-xero --authorize`, running in a thread: `address` is the consent page that it shows."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "tap_xero", "--authorize", *arguments]
-        hidden = {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}
-        kept = {name: value for name, value in os.environ.items() if name not in hidden}
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=kept | {"PYTHONPATH": str(ROOT)} | environment,
-        )
+    def __init__(self, *arguments: str) -> None:
+        reading, writing = os.pipe()
+        self._said = os.fdopen(reading, encoding="utf-8")
+        sys.stderr = os.fdopen(writing, "w", encoding="utf-8")
+        reading, writing = os.pipe()
+        sys.stdin = os.fdopen(reading, encoding="utf-8")
+        self._keys = os.fdopen(writing, "w", encoding="utf-8")
+        self._codes: list[int] = []
+        self._thread = threading.Thread(target=self._run, args=(["--authorize", *arguments],))
+        self._thread.start()
         self.said = ""
         self.address = self._until("http://127.0.0.1").strip()
 
+    def _run(self, arguments: list[str]) -> None:
+        stderr, stdin = sys.stderr, sys.stdin
+        self._codes.append(main(arguments))
+        stderr.close()
+        stdin.close()
+
     def _until(self, start: str) -> str:
-        stderr = self.process.stderr
-        assert stderr
-        while line := stderr.readline():
+        while line := self._said.readline():
             self.said += line
             if line.startswith(start):
                 return line
@@ -72,10 +75,29 @@ class Login:
 
     def end(self, typed: str = "") -> int:
         """Type, wait for the end, and return the exit code; `said` is then all of stderr."""
-        out, err = self.process.communicate(typed, timeout=TIMEOUT)
-        assert out == "", "stdout belongs to Singer"
-        self.said += err
-        return self.process.returncode
+        self._keys.write(typed)
+        self._keys.close()
+        with self._said:
+            self.said += self._said.read()
+        self._thread.join(TIMEOUT)
+        return self._codes[0]
+
+
+@pytest.fixture(autouse=True)
+def _a_terminal_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    """Let a login take stdin, stderr and the log, and see that it leaves stdout to Singer."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stdin, stderr = sys.stdin, sys.stderr
+    yield
+    sys.stdin, sys.stderr = stdin, stderr
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    assert capfd.readouterr().out == ""
 
 
 def write(tmp_path: Path, xero: DemoXero, **changes: Any) -> Path:  # noqa: ANN401
@@ -134,7 +156,6 @@ def test_consent_is_asked_for_offline_access_and_the_read_scopes(
 ) -> None:
     login = Login("--config", str(write(tmp_path, xero)), "--no-browser")
     scopes = login.query["scope"].split()
-    login.process.kill()
     login.end()
     assert "offline_access" in scopes
     assert "accounting.invoices.read" in scopes
@@ -145,7 +166,6 @@ def test_scopes_of_the_config_are_asked_for_instead(tmp_path: Path, xero: DemoXe
     path = write(tmp_path, xero, scopes="accounting.transactions.read")
     login = Login("--config", str(path), "--no-browser")
     scopes = login.query["scope"]
-    login.process.kill()
     login.end()
     assert scopes == "offline_access accounting.transactions.read"
 
@@ -280,18 +300,20 @@ def test_no_secret_is_ever_shown(tmp_path: Path, xero: DemoXero) -> None:
 
 
 def test_config_from_the_environment_keeps_its_token_in_token_file(
-    tmp_path: Path, xero: DemoXero
+    tmp_path: Path, xero: DemoXero, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = tmp_path / "tokens.json"
     keys = xero.config(refresh_token="", tenant_id="", token_file=str(tokens))
     environment = {f"TAP_XERO_{key.upper()}": str(value) for key, value in keys.items()}
-    login = Login("--config", "ENV", "--port", "0", **environment)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    login = Login("--config", "ENV", "--port", "0")
     login.browse()
     assert login.end() == 0, login.said
     assert json.loads(tokens.read_text())["refresh_token"] == xero.identity.refresh_token
     assert stat.S_IMODE(tokens.stat().st_mode) == 0o600
     assert f"TAP_XERO_TENANT_ID={xero.config()['tenant_id']}" in login.said
-    run = tap("--config", "ENV", env=environment)
+    run = tap("--config", "ENV")
     assert run.returncode == 0, run.stderr.decode()
 
 
@@ -316,8 +338,8 @@ def test_the_browser_is_opened(tmp_path: Path, xero: DemoXero) -> None:
     )
     path = write(tmp_path, xero)
     opener = f"{sys.executable} {browser} %s"
-    login = Login("--config", str(path), "--port", "0", BROWSER=opener)
-    assert login.end() == 0, login.said
+    run = tap("--authorize", "--config", str(path), "--port", "0", env={"BROWSER": opener})
+    assert run.returncode == 0, run.stderr.decode()
 
 
 def test_a_token_answer_that_is_refused_says_why(tmp_path: Path, xero: DemoXero) -> None:

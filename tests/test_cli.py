@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_xero import __version__
+from tap_xero.cli import main
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.discover import catalog
 from tests.harness import catalog_of, tap
@@ -132,7 +134,11 @@ BAD_INPUT: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("arguments", "said"), BAD_INPUT)
 def test_bad_input_is_one_clear_line_and_nothing_on_stdout(
-    tmp_path: Path, arguments: list[str], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
 ) -> None:
     good = {"start_date": "2024-01-01", "access_token": "t", "tenant_id": "t"}
     wishes = {"tap_stream_id": "wishes", "schema": {"selected": True}}
@@ -147,11 +153,17 @@ def test_bad_input_is_one_clear_line_and_nothing_on_stdout(
     }
     for name, content in contents.items():
         write(tmp_path / name, content)
-    run = tap(*arguments, cwd=tmp_path)
-    assert run.returncode == 1
-    assert run.stdout == b""
-    assert said in last_line(run.stderr)
-    assert len(run.stderr.splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    code = main(arguments)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    out, err = capfd.readouterr()
+    assert code == 1
+    assert out == ""
+    assert said in last_line(err.encode())
+    assert len(err.splitlines()) == 1
 
 
 def test_an_unknown_argument_is_a_usage_error() -> None:
