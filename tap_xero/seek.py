@@ -63,16 +63,18 @@ class _Seek:
         self._list = xero_list
         self._start = start
         self._size = start.page_size
-        # Every row before `since` has been read, and of the rest those in `read`.
+        # Where seeking has come to: every row before it has been read, and those in `_read`.
         self._since = start.since
         self._read: set[int] = set()
-        # A row with this stamp exists.
+        # The stamp of a row that exists.
         self._known = start.bookmark
         # Every row before this has been yielded, and none of them can turn up later.
         self.proven: int | None = None
+        # What the answer before said.
         self._before: _Account | None = None
         self._stamps_in_order = 0
         self._order_is_kept: bool | None = None
+        # How far before a moment one has to ask, and what Xero rounds the header to.
         self._reach = start.reach
         self._grain: int | None = SECOND
         self._began: int | None = None
@@ -81,7 +83,7 @@ class _Seek:
     def ask_for_less(self) -> None:
         """Go on with smaller pages."""
         self._size = halved(self._size)
-        self._calls_left = 2 * (self._calls_left or 0) or None
+        self._calls_left = None
         LOGGER.info("%s: asking for pages of %d rows", self._list.path, self._size)
 
     def pages(self) -> Iterator[Page]:
@@ -218,13 +220,13 @@ class _Seek:
         """Say whether the list ends with page `number`."""
         return not page.rows or (number >= _page_count(page) and not is_full(page, self._size))
 
-    def has_begun_before(self, stamp: int | None) -> bool:
-        """Say whether a row with this stamp was modified after the list began to be read."""
+    def modified_meanwhile(self, stamp: int | None) -> bool:
+        """Say whether a row with this stamp was modified after the first answer."""
         return stamp is not None and self._began is not None and stamp >= self._began
 
     def _break_off(self, page: ListPage) -> Page:
         """End while edits go on; the stream is complete if it is up to the moment it began."""
-        return Page(self.unread(page), page, self.proven, last=self.has_begun_before(self.proven))
+        return Page(self.unread(page), page, self.proven, last=self.modified_meanwhile(self.proven))
 
     def _read_stack(self, first: ListPage) -> Generator[Page, None, bool]:
         """Step the pages behind `first`; return True if the list is then read to its end."""
@@ -252,40 +254,48 @@ class _Stack:
         self.latest = first
         self.is_sound = True
         self.ends_list = False
-        self._fresh = 0
         self._seek = seek
+        self._top_ids: list[int] = []
+        self._top_number = 1
+        self._fresh = 0
 
     def pages(self) -> Iterator[Page]:
         """Find the last page of the stack, then read down from it."""
         yield self._show(self.latest, 1)
+        yield from self._climb()
+        if self.is_sound:
+            yield from self._descend()
+
+    def _climb(self) -> Iterator[Page]:
         number = max(min(_page_count(self.latest), _STACK), 2)
         while True:
-            top = self._seek.ask_page(number)
-            yield self._show(top, number)
-            self.ends_list = self._seek.is_last(top, number)
-            if not self.is_sound:
-                return
-            if self.ends_list or self._seek.gets_on(top):
+            page = self._seek.ask_page(number)
+            yield self._show(page, number)
+            self.ends_list = self._seek.is_last(page, number)
+            if self.ends_list or not self.is_sound or self._seek.gets_on(page):
                 break
-            number = min(2 * number, max(_page_count(top), number + 1))
-        below, came, idle_passes = number - 1, list(top.ids), 0
+            number = min(2 * number, max(_page_count(page), number + 1))
+        self._top_ids, self._top_number = page.ids, number
+
+    def _descend(self) -> Iterator[Page]:
+        highest, came, idle_passes = self._top_number - 1, list(self._top_ids), 0
         while idle_passes < ENOUGH_OF_TWICE:
             fresh = self._fresh
-            for lower in range(below, 0, -1):
-                page = self._seek.ask_page(lower)
-                yield self._show(page, lower)
+            for number in range(highest, 0, -1):
+                page = self._seek.ask_page(number)
+                yield self._show(page, number)
                 came += page.ids
             # Rows of one stamp may come in another order each time; then some come twice.
             if len(came) == len(set(came)):
                 return
             idle_passes = idle_passes + 1 if self._fresh == fresh else 0
-            below, came = number, []
+            highest, came = self._top_number, []
 
     def _show(self, page: ListPage, number: int) -> Page:
         """Return those rows of an answer that are new."""
         rows = self._seek.unread(page, self.rows)
         self._fresh += sum(
-            row_id not in self.rows and not self._seek.has_begun_before(stamp)
+            row_id not in self.rows and not self._seek.modified_meanwhile(stamp)
             for row_id, stamp in zip(page.ids, page.stamps, strict=True)
         )
         self.rows.update(zip(page.ids, page.stamps, strict=True))
