@@ -164,7 +164,7 @@ class XeroAuth:
         try:
             return retry(ask, "connections", self._clock)
         except GaveUpError as error:
-            raise UnreachableError(f"connections: {error}") from error
+            raise UnreachableError(f"connections: {error}; run again later") from error
 
     def confirm_tenant(self) -> None:
         """Raise AuthorizeError if the organisation in use is none the token reaches."""
@@ -292,7 +292,7 @@ def request_token(
     try:
         return retry(ask, "token", clock)
     except GaveUpError as error:
-        raise UnreachableError(f"Xero gives no token: {error}") from error
+        raise UnreachableError(f"Xero gives no token: {error}; run again later") from error
 
 
 def exchange_code(
