@@ -5,7 +5,7 @@ ways that Xero might; at every call it edits, adds, deletes and archives; the re
 HTTP and is killed at any byte of its output, or Xero's calls of the day run out. Of a killed
 run the target has only what stands before the STATE that it kept, and the tap starts again from
 there. Then the books rest, one more sync completes, and the target must hold the last version of
-every record.
+every record. A seed plays alike each time, except where three streams are read at once.
 
     python -m tests.simulation 10000          so many seeds, on all processors
     python -m tests.simulation --seed 17      one seed again, telling each call
@@ -87,18 +87,21 @@ class Outcome:
 
 def simulate(seed: int, tamper: Callable[[Stream], Stream] = lambda stream: stream) -> Outcome:
     """Play one seed, with the streams as `tamper` leaves them."""
-    dice = Random(seed)
-    simulation = Simulation(dice, tamper)
+    return play(Simulation(seed, tamper))
+
+
+def play(simulation: Simulation) -> Outcome:
+    """Sync while the books change, then once more when they rest, and look what is missing."""
     with simulation.xero:
-        for _ in range(dice.choice((1, 2, 3, 4))):
+        for _ in range(simulation.dice.choice((1, 2, 3, 4))):
             simulation.sync(restless=True)
             if simulation.endless:
-                return Outcome(seed, ["never ends"], simulation.counts)
+                return simulation.outcome(["never ends"])
         simulation.books.rest()
         # A run may fail because a page came twice; it says so, and the next one completes.
         if not (simulation.sync() or simulation.sync()):
-            return simulation.incomplete(seed)
-    return Outcome(seed, simulation.missing(), simulation.counts)
+            return simulation.incomplete()
+    return simulation.outcome(simulation.missing())
 
 
 # The books
@@ -247,7 +250,9 @@ def find(name: str) -> str:
 class Simulation:
     """One Xero, one tap that is run again and again, and the target behind it."""
 
-    def __init__(self, dice: Random, tamper: Callable[[Stream], Stream]) -> None:
+    def __init__(self, seed: int, tamper: Callable[[Stream], Stream]) -> None:
+        self.seed = seed
+        dice = Random(seed)
         several = dice.random() < 0.15
         names = dice.sample(list(STREAMS), 3) if several else [dice.choice(MOSTLY)]
         if not several and dice.random() < 0.4:
@@ -285,7 +290,11 @@ class Simulation:
         self._load(sink)
         return complete
 
-    def incomplete(self, seed: int) -> Outcome:
+    def outcome(self, missing: list[str]) -> Outcome:
+        """Return what came of the seed."""
+        return Outcome(self.seed, missing, self.counts)
+
+    def incomplete(self) -> Outcome:
         """Return what it means that no run completes any more.
 
         Everything on every page cannot be told from one full page again and again where it is
@@ -293,7 +302,7 @@ class Simulation:
         """
         refused = self.xero.behaviour.everything_on_every_page and "as 2 too" in str(self._errors)
         self.counts["refused"] += bool(refused)
-        return Outcome(seed, [] if refused else ["never completes"], self.counts)
+        return self.outcome([] if refused else ["never completes"])
 
     def missing(self) -> list[str]:
         """Return what the target does not hold in its last version."""
@@ -510,11 +519,12 @@ def main() -> int:
             if outcome.missing:
                 first = outcome.missing[0]
                 print(f"seed {outcome.seed}: {len(outcome.missing)} missing, first {first}")
+            if outcome.seed % 1000 == 999:
+                print(f"{outcome.seed + 1 - arguments.first} runs", flush=True)
     print(
         f"{len(seeds)} simulated runs, {failed} with records missing; {counts['runs']} syncs, "
         f"{counts['killed']} of them killed, {counts['refused']} refused, {counts['calls']} calls, "
-        f"{counts['edits']} edits, "
-        f"{time.monotonic() - began:.0f} s"
+        f"{counts['edits']} edits, {time.monotonic() - began:.0f} s"
     )
     return 1 if failed else 0
 
@@ -524,8 +534,12 @@ def _as_it_is(stream: Stream) -> Stream:
 
 
 def _tell(seed: int, tamper: Callable[[Stream], Stream]) -> int:
-    logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, format="%(message)s")
-    outcome = simulate(seed, tamper)
+    logging.disable(logging.INFO)
+    simulation = Simulation(seed, tamper)
+    outcome = play(simulation)
+    print(simulation.xero.behaviour)
+    for call in simulation.xero.calls:
+        print(call.number, call.path, call.headers.get("if-modified-since"), call.params)
     print(*outcome.missing or ["nothing is missing"], sep="\n")
     return 1 if outcome.missing else 0
 
