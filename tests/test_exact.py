@@ -256,6 +256,27 @@ def test_a_wrong_type_is_null_and_named_once_for_its_field(
     assert "tomorrow" in caplog.text
 
 
+@pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in STREAMS])
+def test_every_date_in_the_schema_is_converted_however_deep(stream: str) -> None:
+    dates_alone = only_dates(stream_schema(stream))
+    assert isinstance(dates_alone, dict)
+    (line,) = exact.lines(exact.answer([dates_alone], stream), stream)
+    assert line.count(b"1970-01-01T00:00:00.000000Z") == exact.write(dates_alone).count(b"Date(0)")
+    assert b"Date(" not in line
+
+
+def only_dates(schema: Any) -> Tree:  # noqa: ANN401
+    """Return a value that fits the schema and holds nothing but dates."""
+    if schema.get("format") == "date-time":
+        return b'"/Date(0)/"'
+    if "items" in schema:
+        item = only_dates(schema["items"])
+        return [item] if item else []
+    properties = schema.get("properties", {})
+    parts = {name: only_dates(part) for name, part in properties.items()}
+    return {name: part for name, part in parts.items() if part}
+
+
 def test_dates_beside_an_odd_item_are_still_converted() -> None:
     row: Tree = {"Payments": [b"3", {"Date": b'"/Date(0+0000)/"'}, b"null"]}
     payments = exact.record(row)["Payments"]
