@@ -633,35 +633,6 @@ def test_a_limit_of_the_minute_holds_all_threads_back(
     assert [call.status for call in xero.calls if call.kind == "data"] == [429, 200]
 
 
-def test_300_calls_of_four_threads_meet_no_limit_and_waste_no_time(
-    xero: DemoXero, time_: FakeTime, tmp_path: Path
-) -> None:
-    xero.behaviour.calls_per_minute = 60
-    xero.behaviour.calls_at_once = 5
-
-    def sleep(seconds: float) -> None:
-        time.sleep(0.1)  # for calls in flight to come back, lest they seem to take a minute
-        time_.sleep(seconds)
-
-    clock = Clock(time_.clock.monotonic, sleep, time_.now)
-    with Client(make_config(tmp_path, **xero.config()), clock) as client:
-        client.auth.token()
-
-        def work() -> None:
-            for _ in range(75):
-                client.get("Currencies")
-
-        threads = [threading.Thread(target=work) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-    statuses = [call.status for call in xero.calls if call.kind == "data"]
-    assert statuses == [200] * 300
-    assert 240 <= time_.seconds < 240 * 1.05
-    assert client.usage.calls == 300
-
-
 def test_what_is_left_of_the_day_is_known(client: Client, xero: DemoXero) -> None:
     xero.behaviour.calls_per_day = 1000
     assert client.pacer.day_remaining is None
