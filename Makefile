@@ -34,6 +34,7 @@ test: $(VENV)/installed ## Lint, check types and run all tests
 
 docs: $(VENV)/installed ## Write the generated tables and catalog.json anew
 	$(PYTHON) scripts/update_docs.py
+	$(PYTHON) -m tests.faults
 
 bench: $(VENV)/installed ## Measure CPU, memory and calls; writes benchmarks/RESULTS.md
 	$(PYTHON) benchmarks/run.py

@@ -7,7 +7,6 @@ With `--check` nothing is written, and the exit code says whether something woul
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,8 +43,10 @@ def generated() -> dict[Path, str]:
 
 def _filled(text: str) -> str:
     for name, table in TABLES.items():
-        part = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        text = part.sub(lambda match, table=table: match[1] + table() + match[2], text)
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        before, found, rest = text.partition(begin)
+        if found:
+            text = before + begin + table() + end + rest.partition(end)[2]
     return text
 
 
