@@ -38,8 +38,8 @@ class Cost:
     @property
     def summary(self) -> dict[str, Any]:
         """What the tap itself says of its run."""
-        found = re.search(r"SUMMARY: (\{.*\})", self.log)
-        said: dict[str, Any] = json.loads(found[1]) if found else {}
+        found = re.search(r'METRIC: (\{.*"sync_summary".*\})', self.log)
+        said: dict[str, Any] = json.loads(found[1])["tags"] if found else {}
         return said
 
 
