@@ -13,6 +13,7 @@ import os
 import tempfile
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,17 +87,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _set_up_logging(*, debug: bool) -> None:
     """Log to stderr as singer-python does, or as the file LOGGING_CONF_FILE says."""
-    import logging.config
-
-    from singer import get_logger
-
-    get_logger()
+    plain = partial(logging.basicConfig, level=logging.INFO, format="%(levelname)s %(message)s")
+    plain(force=True)
     path = os.environ.get("LOGGING_CONF_FILE")
     if path:
+        from logging.config import fileConfig
+
         try:
-            logging.config.fileConfig(path, disable_existing_loggers=False)
+            fileConfig(path, disable_existing_loggers=False)
         except Exception as error:
-            get_logger()
+            plain(force=True)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(f"LOGGING_CONF_FILE: {path} cannot be used ({reason})") from error
     if debug:

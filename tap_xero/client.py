@@ -17,9 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from singer import metrics
-
-from tap_xero import problems
+from tap_xero import metrics, problems
 from tap_xero.auth import Bearer, XeroAuth
 from tap_xero.clock import Clock
 from tap_xero.errors import (
@@ -184,10 +182,10 @@ class Client:
             tags = {
                 "endpoint": path,
                 "http_status_code": status,
-                "status": "succeeded" if status in _GOOD else "failed",
+                "status": metrics.status(failed=status not in _GOOD),
             }
             seconds = self._clock.monotonic() - started
-            metrics.log(LOGGER, metrics.Point("timer", "http_request_duration", seconds, tags))
+            metrics.log(LOGGER, "timer", "http_request_duration", seconds, tags)
             with self._lock:
                 size = self._usage.size + (reply.size if reply else 0)
                 self._usage = Usage(self._usage.calls + 1, size)

@@ -10,8 +10,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import singer.metadata
-
 from tap_xero.errors import InputError
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import REMOVED_STREAMS, STREAMS, Stream
@@ -93,6 +91,8 @@ def selection(catalog: object, source: str) -> list[Selection]:
 
 
 def _entry(stream: Stream) -> dict[str, Any]:
+    import singer.metadata  # takes a while, and a sync does without
+
     schema = stream_schema(stream.tap_stream_id)
     keys = list(stream.key_properties)
     metadata = singer.metadata.to_map(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from singer import metrics
-
+from tap_xero import metrics
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
@@ -30,12 +29,11 @@ def log_summary(figures: Mapping[str, Any], *, failed: bool) -> None:
     """Log what `summary` returns: a line for each stream, one for all, and Singer metrics."""
     for name, part in figures["streams"].items():
         LOGGER.info("%s: %s", name, _line(part))
-        _metric(metrics.Metric.record_count, "counter", part["rows"], {metrics.Tag.endpoint: name})
+        metrics.log(LOGGER, "counter", "record_count", part["rows"], {"endpoint": name})
     LOGGER.info("in all: %s", _amounts(figures))
-    status = metrics.Status.failed if failed else metrics.Status.succeeded
-    tags = {metrics.Tag.job_type: "sync", metrics.Tag.status: status}
-    _metric(metrics.Metric.job_duration, "timer", figures["seconds"], tags)
-    _metric("sync_summary", "summary", figures["rows"], figures)
+    tags = {"job_type": "sync", "status": metrics.status(failed=failed)}
+    metrics.log(LOGGER, "timer", "job_duration", figures["seconds"], tags)
+    metrics.log(LOGGER, "summary", "sync_summary", figures["rows"], figures)
 
 
 def summary(
@@ -99,7 +97,3 @@ def _seconds(run: StreamRun) -> float:
 def _bookmark(run: StreamRun, state: State) -> object:
     key = run.selection.replication_key
     return state.value["bookmarks"].get(run.name, {}).get(key) if key else None
-
-
-def _metric(name: str, kind: str, value: float, tags: Mapping[str, Any]) -> None:
-    metrics.log(LOGGER, metrics.Point(kind, name, value, tags))

@@ -12,8 +12,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import backoff
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -95,6 +93,8 @@ def retry(attempt: Callable[[], T], subject: str, clock: Clock) -> T:
 
 def _wait(error: TransientError, failures: int) -> float:
     """Return what the server asked for, or our own doubling wait, in seconds with jitter."""
+    import backoff  # takes a while, and few runs need it
+
     patience = error.patience
     if error.after is not None:
         asked: float = backoff.random_jitter(max(1, min(error.after, patience.longest)))

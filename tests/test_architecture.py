@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Words that all share.
     "errors": set(),
     "clock": set(),
+    "metrics": set(),
     "dates": set(),
     "wire": set(),
     # What the user gives.
@@ -34,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "errors",
         "limits",
+        "metrics",
         "problems",
         "retries",
         "transport",
@@ -68,7 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streams",
         "writer",
     },
-    "report": {"client", "errors", "state", "sync"},
+    "report": {"client", "errors", "metrics", "state", "sync"},
     "progress": {"client", "sync"},
     "interrupts": set(),
     # The other commands.
