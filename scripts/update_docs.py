@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tap_xero.config import CONFIG_SCHEMA, allowed
 from tap_xero.discover import catalog
+from tap_xero.line_tables import flat_streams
 from tap_xero.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ def _stream_details() -> str:
     return _table(head, rows)
 
 
+def _line_tables() -> str:
+    rows = [
+        [f"`{stream.tap_stream_id}`", f"`{stream.parent}`", _code(*stream.key_properties)]
+        for stream, _ in flat_streams()
+        if stream.parent
+    ]
+    return _table(["table", "made from", "key"], rows)
+
+
 def _config_table() -> str:
     rows = []
     for key, schema in CONFIG_SCHEMA["properties"].items():
@@ -113,6 +123,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "streams": _stream_table,
     "stream details": _stream_details,
+    "line tables": _line_tables,
     "config": _config_table,
 }
 

@@ -155,6 +155,12 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "description": "Where Xero asks a person for consent; for --authorize.",
             "default": "https://login.xero.com/identity/connect/authorize",
         },
+        "line_tables": {
+            "type": "boolean",
+            "description": "Whether nested lists come as streams of their own, such as "
+            "invoice_line_items, in place of lists inside their parent. Discover with it too.",
+            "default": False,
+        },
         "token_file": {
             "type": "string",
             "description": "File in which the refresh token is kept, when the config cannot be "
@@ -191,6 +197,7 @@ class Config:
     api_url: str
     identity_url: str
     authorize_url: str
+    line_tables: bool
     token_file: str | None
     path: str | None
 

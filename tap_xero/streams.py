@@ -50,6 +50,7 @@ class Stream:
     page_size: int | None = None
     unseen: str = ""
     archived_on_demand: bool = False
+    parent: str = ""  # the stream from whose answers this one is made, see `line_tables`
 
     @property
     def replication_method(self) -> str:

@@ -65,10 +65,15 @@ class Output:
         return [message["type"] for message in self.messages if message.get("stream") == stream]
 
 
-def catalog_of(streams: Iterable[str], **metadata: Any) -> dict[str, Any]:  # noqa: ANN401
+def catalog_of(
+    streams: Iterable[str],
+    *,
+    line_tables: bool = False,
+    **metadata: Any,  # noqa: ANN401
+) -> dict[str, Any]:
     """Return the discovered catalog with just these streams selected, and `metadata` on each."""
     wanted = set(streams)
-    entries = catalog()["streams"]
+    entries = catalog(line_tables=line_tables)["streams"]
     for entry in entries:
         top = next(item for item in entry["metadata"] if not item["breadcrumb"])
         top["metadata"] |= {"selected": entry["tap_stream_id"] in wanted}
@@ -105,7 +110,9 @@ def sync(  # noqa: PLR0913
     given = {"access_token": token, "refresh_token": None} | config
     settings = load(xero, **given)
     kept = io.BytesIO()
-    selections = selection(catalog or catalog_of(streams), "catalog")
+    tables = settings.line_tables
+    chosen = catalog or catalog_of(streams, line_tables=tables)
+    selections = selection(chosen, "catalog", line_tables=tables)
     bookmarks = State(dict(state or {}), "state", dates.to_ms_of(clock.now()))
     with Client(settings, clock) as client:
         tap = Sync(client, settings, bookmarks, Writer(sink or kept), clock.now, stopped)

@@ -47,7 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Streams: the table, their schemas, which are wanted.
     "streams": {"config", "pagers", "seek", "sweep"},
     "schemas": {"errors"},
-    "discover": {"errors", "schemas", "streams"},
+    "line_tables": {"lists", "pagers", "schemas", "streams"},
+    "discover": {"errors", "line_tables", "schemas", "streams"},
     "state": {"config", "dates", "discover", "errors", "pagers"},
     # Out.
     "values": {"dates", "lists"},
@@ -60,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "discover",
         "errors",
+        "line_tables",
         "lists",
         "pagers",
         "reading",
