@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from tap_xero.lists import ListPage, Row
+from tap_xero.lists import Row
 from tap_xero.pagers import Page
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS, UPDATED, Stream
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-ROWS_KEY = "Rows"  # where the rows of a line table stand in the answer that is made up for them
 POSITION = "Position"
 
-_ENCODER = msgspec.json.Encoder()
 _ROWS = msgspec.json.Decoder(list[Row])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _ROW = msgspec.json.Decoder(Row)
@@ -129,6 +127,15 @@ LINE_TABLES: tuple[LineTable, ...] = (
             Level("TrackingCategories", "TrackingCategoryID"),
         ),
     ),
+    LineTable("journal_cash_lines", "journals_cash", (Level("JournalLines", "JournalLineID"),)),
+    LineTable(
+        "journal_cash_line_tracking",
+        "journals_cash",
+        (
+            Level("JournalLines", "JournalLineID"),
+            Level("TrackingCategories", "TrackingCategoryID"),
+        ),
+    ),
     LineTable("manual_journal_lines", "manual_journals", (Level("JournalLines"),)),
     LineTable(
         "manual_journal_line_tracking",
@@ -183,8 +190,7 @@ class Splitter:
     def page(self, page: Page) -> Page:
         """Return the rows of the table in `page`, which must not have been turned to records."""
         rows = [line for row in page.rows for line in self._lines(row)]
-        body = _ENCODER.encode({ROWS_KEY: rows})
-        return Page(rows, ListPage(rows=rows, body=body, received=page.source.received))
+        return Page(rows, page.source)
 
     def _lines(self, row: Row) -> Iterator[Row]:
         head = {name: row[name] for name in self._carried if name in row}

@@ -10,6 +10,7 @@ a list that comes in one answer, and journals, which are asked for by number.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -37,13 +38,16 @@ class Start:
     Stamps are in ms since 1970, journals go by JournalNumber. Rows before `since` are not wanted
     (None: all are). `bookmark` is what an earlier run kept, so a record with just that stamp has
     been written. `page_size` is how many rows to ask for at once; `reach` is how many ms earlier
-    than `since` Xero has to be asked so that it leaves nothing out.
+    than `since` Xero has to be asked so that it leaves nothing out. `from_day` is the day of
+    the config's start date and `today` that of the run, in UTC, for what goes by the calendar.
     """
 
     since: int | None = None
     bookmark: int | None = None
     page_size: int = 1000
     reach: int = 0
+    from_day: date = date(1970, 1, 1)
+    today: date = date(1970, 1, 1)
 
     @property
     def asked_since(self) -> int | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_xero.budgets import budgets_with_lines
 from tap_xero.pagers import journal_numbers, one_answer
 from tap_xero.seek import modified_since
 from tap_xero.sweep import page_numbers
@@ -245,6 +246,16 @@ STREAMS: tuple[Stream, ...] = (
         UNIT_PRICES,
         selected_by_default=False,
     ),
+    Stream(
+        "journals_cash",
+        "Journals",
+        ("JournalID",),
+        "accounting.journals",
+        journal_numbers,
+        "JournalNumber",
+        params={"paymentsOnly": "true"},  # journals on the cash basis
+        selected_by_default=False,
+    ),
     # Whole tables.
     Stream(
         "bank_transfers",
@@ -261,7 +272,7 @@ STREAMS: tuple[Stream, ...] = (
         "accounting.settings",
         one_answer,
     ),
-    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", one_answer),
+    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", budgets_with_lines),
     Stream(
         "contact_groups",
         "ContactGroups",

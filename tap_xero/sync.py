@@ -8,12 +8,13 @@ that covers it. A stream that fails, or may not be read, leaves the others alone
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_xero.errors import OutputError, SkipStreamError, StreamError
-from tap_xero.line_tables import ROWS_KEY, Splitter
+from tap_xero.line_tables import Splitter
 from tap_xero.lists import XeroList
 from tap_xero.pagers import wanted
 from tap_xero.reading import read_ahead
@@ -22,7 +23,6 @@ from tap_xero.writer import activate_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from tap_xero.client import Client
     from tap_xero.config import Config
@@ -99,7 +99,7 @@ class Sync:
         starts = [self.state.start(selection, self.config) for selection in ordered]
         version = int(self.now().timestamp() * 1000)
         for selection, start in zip(ordered, starts, strict=True):
-            run = self._prepare(selection, start, version)
+            run = self._prepare(selection, self._dated(start, version), version)
             run.line_tables = [
                 _lines(each, run.version) for each in selections if each.stream.parent == run.name
             ]
@@ -133,8 +133,12 @@ class Sync:
         stream = selection.stream
         xero_list = open_list(self.client, stream, self.config)
         stream_version = version if selection.full_table else None
-        records = _records(selection, stream.rows_key or stream.path, stream_version)
+        records = _records(selection, stream_version)
         return StreamRun(selection, start, xero_list, records, stream_version)
+
+    def _dated(self, start: Start, now: int) -> Start:
+        today = datetime.fromtimestamp(now / 1000, tz=timezone.utc).date()
+        return replace(start, from_day=self.config.start_date.date(), today=today)
 
     def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
         stream = selection.stream
@@ -163,14 +167,13 @@ class Sync:
 
 def _lines(selection: Selection, version: int | None) -> Lines:
     splitter = Splitter(selection.stream.tap_stream_id)
-    return Lines(selection, splitter, _records(selection, ROWS_KEY, version))
+    return Lines(selection, splitter, _records(selection, version))
 
 
-def _records(selection: Selection, rows_key: str, version: int | None) -> Records:
+def _records(selection: Selection, version: int | None) -> Records:
     return Records(
         selection.stream.tap_stream_id,
         selection.documented,
-        rows_key=rows_key,
         selected=selection.fields,
         version=version,
     )

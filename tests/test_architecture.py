@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": {"errors", "lists", "pagers"},
     "seek": {"errors", "lists", "pagers", "sweep"},
     # Streams: the table, their schemas, which are wanted.
-    "streams": {"config", "pagers", "seek", "sweep"},
+    "budgets": {"errors", "lists", "pagers"},
+    "streams": {"budgets", "config", "pagers", "seek", "sweep"},
     "schemas": {"errors"},
     "line_tables": {"lists", "pagers", "schemas", "streams"},
     "discover": {"errors", "line_tables", "schemas", "streams"},

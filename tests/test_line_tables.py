@@ -65,6 +65,19 @@ DBT: dict[str, tuple[str, str]] = {
         "journal_line_tracking",
         "JournalID JournalLineID TrackingCategoryID Option TrackingOptionID",
     ),
+    "journal_cash": (
+        "journals_cash",
+        "JournalID CreatedDateUTC JournalDate JournalNumber Reference SourceID SourceType",
+    ),
+    "journal_cash_line": (
+        "journal_cash_lines",
+        "JournalLineID JournalID AccountCode AccountID AccountName AccountType Description "
+        "GrossAmount NetAmount TaxAmount TaxName TaxType",
+    ),
+    "journal_cash_line_has_tracking_category": (
+        "journal_cash_line_tracking",
+        "JournalID JournalLineID TrackingCategoryID Option TrackingOptionID",
+    ),
     "bank_transaction": ("bank_transactions", "BankTransactionID Contact.ContactID"),
     "credit_note": ("credit_notes", "CreditNoteID Contact.ContactID"),
     "organization": ("organisations", "OrganisationID FinancialYearEndMonth FinancialYearEndDay"),
