@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tap_xero.config import CONFIG_SCHEMA, allowed
 from tap_xero.discover import catalog
 from tap_xero.line_tables import flat_streams
+from tap_xero.reports import REPORTS
 from tap_xero.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _stream_table() -> str:
             _replication(stream),
             "yes" if stream.selected_by_default else "no",
         ]
-        for stream in STREAMS
+        for stream in (*STREAMS, *REPORTS)
     ]
     return _table(head, rows)
 
@@ -82,7 +83,7 @@ def _stream_details() -> str:
             _code(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
             stream.unseen,
         ]
-        for stream in STREAMS
+        for stream in (*STREAMS, *REPORTS)
     ]
     return _table(head, rows)
 

@@ -34,7 +34,7 @@ _NONE = Raw(b"[]")
 def budgets_with_lines(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read all budgets, each with its lines from the month of the start date on."""
     listed = xero_list.ask()
-    windows = list(_windows(start.from_day, start.today))
+    windows = list(_windows(start.calendar.from_day, start.calendar.today))
     rows = [_with_lines(xero_list, row, windows) for row in listed.rows]
     yield Page(rows, listed, last=True)
 

@@ -182,12 +182,12 @@ def _check(arguments: argparse.Namespace, config: Config) -> int:
     from tap_xero.check import run_check
     from tap_xero.client import Client
     from tap_xero.clock import Clock
-    from tap_xero.streams import default_scopes
+    from tap_xero.streams import STREAMS, default_scopes
 
     if not arguments.debug:
         progress.hide_metrics()
     selections = _selections(arguments.catalog or arguments.properties, config)
-    read = [each for each in selections if not each.stream.parent]
+    read = [each for each in selections if each.stream in STREAMS]
     clock = Clock()
     state = _state(arguments.state, clock)
     with Client(config, clock, default_scopes()) as client:

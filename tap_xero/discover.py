@@ -14,6 +14,7 @@ import singer.metadata
 
 from tap_xero.errors import InputError
 from tap_xero.line_tables import flat_streams
+from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import REMOVED_STREAMS, STREAMS, Stream
 
@@ -100,7 +101,8 @@ def _offered(line_tables: bool) -> Iterable[tuple[Stream, dict[str, Any]]]:  # n
     """Return the streams that there are, and their schemas."""
     if line_tables:
         return flat_streams()
-    return ((stream, stream_schema(stream.tap_stream_id)) for stream in STREAMS)
+    lists_and_reports = (*STREAMS, *REPORTS)
+    return ((stream, stream_schema(stream.tap_stream_id)) for stream in lists_and_reports)
 
 
 def _check_line_tables(selected: Sequence[Selection], catalog: object, source: str) -> None:

@@ -22,6 +22,7 @@ from msgspec import Raw
 
 from tap_xero.lists import Row
 from tap_xero.pagers import Page
+from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS, UPDATED, Stream
 
@@ -168,7 +169,7 @@ _STREAMS = {stream.tap_stream_id: stream for stream in STREAMS}
 
 def flat_streams() -> Iterator[tuple[Stream, dict[str, Any]]]:
     """Yield every stream with its schema when line tables are on: each parent, then its tables."""
-    for stream in STREAMS:
+    for stream in (*STREAMS, *REPORTS):
         schema = stream_schema(stream.tap_stream_id)
         yield stream, {**schema, "properties": _flat(schema["properties"])}
         for table in LINE_TABLES:

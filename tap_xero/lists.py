@@ -119,6 +119,17 @@ class XeroList:
         """Return the one record with this key, as a page. Raises what `ask` raises."""
         return self._counted(self._client.get(f"{self.path}/{key}", **params))
 
+    def beside(self, path: str, key: str, **params: str) -> XeroList:
+        """Return another list of the same organisation, incremental and with the key `key`."""
+        return XeroList(
+            self._client,
+            path,
+            rows_key=path,
+            key_properties=(key,),
+            replication_key="UpdatedDateUTC",
+            params=params,
+        )
+
     def page_params(self, number: int, size: int) -> dict[str, str]:
         """Return the parameters that ask for page `number` of `size` rows."""
         size_param = {} if self._fixed_size else {"pageSize": str(size)}

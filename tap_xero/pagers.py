@@ -9,8 +9,8 @@ a list that comes in one answer, and journals, which are asked for by number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -32,22 +32,39 @@ _REACHES = (MINUTE, DAY + SECOND)
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """What the pagers of budgets and reports go by: `now` is when the run began, in UTC.
+
+    `from_day` is the day of the config's start date; the others are the settings of that name.
+    """
+
+    now: datetime = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    from_day: date = date(1970, 1, 1)
+    refresh_months: int = 3
+    bases: tuple[str, ...] = ("accrual",)
+    tracking_category_id: str | None = None
+
+    @property
+    def today(self) -> date:
+        """The day on which the run began."""
+        return self.now.date()
+
+
+@dataclass(frozen=True)
 class Start:
     """Where a stream starts, in the unit of its replication key.
 
     Stamps are in ms since 1970, journals go by JournalNumber. Rows before `since` are not wanted
     (None: all are). `bookmark` is what an earlier run kept, so a record with just that stamp has
     been written. `page_size` is how many rows to ask for at once; `reach` is how many ms earlier
-    than `since` Xero has to be asked so that it leaves nothing out. `from_day` is the day of
-    the config's start date and `today` that of the run, in UTC, for what goes by the calendar.
+    than `since` Xero has to be asked so that it leaves nothing out.
     """
 
     since: int | None = None
     bookmark: int | None = None
     page_size: int = 1000
     reach: int = 0
-    from_day: date = date(1970, 1, 1)
-    today: date = date(1970, 1, 1)
+    calendar: Calendar = field(default_factory=Calendar)
 
     @property
     def asked_since(self) -> int | None:

@@ -90,6 +90,18 @@ _BROAD = {
     "accounting.banktransactions": "accounting.transactions",
     "accounting.manualjournals": "accounting.transactions",
     "accounting.classicexpenses": "accounting.transactions",
+    **dict.fromkeys(
+        (
+            "accounting.reports.aged",
+            "accounting.reports.balancesheet",
+            "accounting.reports.banksummary",
+            "accounting.reports.budgetsummary",
+            "accounting.reports.executivesummary",
+            "accounting.reports.profitandloss",
+            "accounting.reports.trialbalance",
+        ),
+        "accounting.reports",
+    ),
 }
 
 STREAMS: tuple[Stream, ...] = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tap_xero.errors import OutputError, SkipStreamError, StreamError
 from tap_xero.line_tables import Splitter
 from tap_xero.lists import XeroList
-from tap_xero.pagers import wanted
+from tap_xero.pagers import Calendar, wanted
 from tap_xero.reading import read_ahead
 from tap_xero.records import Records
 from tap_xero.writer import activate_version
@@ -137,8 +137,15 @@ class Sync:
         return StreamRun(selection, start, xero_list, records, stream_version)
 
     def _dated(self, start: Start, now: int) -> Start:
-        today = datetime.fromtimestamp(now / 1000, tz=timezone.utc).date()
-        return replace(start, from_day=self.config.start_date.date(), today=today)
+        basis = self.config.report_basis
+        calendar = Calendar(
+            now=datetime.fromtimestamp(now / 1000, tz=timezone.utc),
+            from_day=self.config.start_date.date(),
+            refresh_months=self.config.report_refresh_months,
+            bases=("accrual", "cash") if basis == "both" else (basis,),
+            tracking_category_id=self.config.report_tracking_category_id,
+        )
+        return replace(start, calendar=calendar)
 
     def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
         stream = selection.stream

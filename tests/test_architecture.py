@@ -48,8 +48,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "budgets": {"errors", "lists", "pagers"},
     "streams": {"budgets", "config", "pagers", "seek", "sweep"},
     "schemas": {"errors"},
-    "line_tables": {"lists", "pagers", "schemas", "streams"},
-    "discover": {"errors", "line_tables", "schemas", "streams"},
+    "report_cells": {"errors", "lists"},
+    "reports": {"budgets", "dates", "lists", "pagers", "report_cells", "seek", "streams"},
+    "line_tables": {"lists", "pagers", "reports", "schemas", "streams"},
+    "discover": {"errors", "line_tables", "reports", "schemas", "streams"},
     "state": {"config", "dates", "discover", "errors", "pagers"},
     # Out.
     "values": {"dates", "lists"},
@@ -99,7 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "state",
         "sync",
     },
-    "about": {"config", "streams"},
+    "about": {"config", "reports", "streams"},
 }
 # The top: it may import anything.
 COMMAND = "cli"

@@ -71,8 +71,10 @@ DBT: dict[str, tuple[str, str]] = {
     ),
     "journal_cash_line": (
         "journal_cash_lines",
-        "JournalLineID JournalID AccountCode AccountID AccountName AccountType Description "
-        "GrossAmount NetAmount TaxAmount TaxName TaxType",
+        (
+            "JournalLineID JournalID AccountCode AccountID AccountName AccountType Description "
+            "GrossAmount NetAmount TaxAmount TaxName TaxType"
+        ),
     ),
     "journal_cash_line_has_tracking_category": (
         "journal_cash_line_tracking",

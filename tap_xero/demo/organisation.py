@@ -63,6 +63,7 @@ class Organisation:
         self._tables: dict[str, Table] = {}
         self._inserted = 0
         self._posted: list[ledger.Source] = []
+        self._postings: dict[str, tuple[int, list[tuple[str, str, Decimal]]]] = {}
 
     def table(self, name: str) -> Table:
         """Give a list by its path or its plural, made on first use; KeyError if there is none."""
@@ -83,6 +84,21 @@ class Organisation:
         """Sum the journals by account code and month, e.g. ("200", "2025-03"); debits count up."""
         journals = self.table(name).rows.values()
         return ledger.totals_by_month(row.read() for row in journals)
+
+    def postings(self, name: str) -> list[tuple[str, str, Decimal]]:
+        """Give day (`2026-03-31`), account code and amount of each line of the journals `name`."""
+        count = len(self.table(name).rows)
+        if self._postings.get(name, (0, []))[0] != count:
+            self._postings[name] = (count, self._read_postings(name))
+        return self._postings[name][1]
+
+    def _read_postings(self, name: str) -> list[tuple[str, str, Decimal]]:
+        return [
+            (stamp_text(read_instant(journal["JournalDate"]) or 0)[:10], line["AccountCode"], net)
+            for journal in (row.read() for row in self.table(name).rows.values())
+            for line in journal["JournalLines"]
+            for net in [line["NetAmount"]]
+        ]
 
     def invoice_total(self, *, sale: bool) -> Decimal:
         """Sum Total of all invoices (or bills) as they are now, whatever their status."""

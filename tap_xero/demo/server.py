@@ -15,7 +15,7 @@ import time
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from tap_xero.demo import identity, standing
+from tap_xero.demo import identity, reports, standing
 from tap_xero.demo.behaviour import Behaviour
 from tap_xero.demo.calls import Call, Reply
 from tap_xero.demo.company import Company
@@ -384,6 +384,9 @@ class DemoXero:
         known = {tenant for tenant, _ in self.behaviour.organisations}
         if tenant not in known and not (login.custom_connection and not tenant):
             return identity.problem(403, "Forbidden", "AuthenticationUnsuccessful")
+        if call.path in reports.SCOPES:
+            allowed = identity.may_read(login, reports.SCOPES[call.path])
+            return None if allowed else _FORBIDDEN["scope401"]()
         endpoint = ENDPOINTS.get(_list_path(call.path))
         if endpoint is None:
             return Reply(404, TEXT, b"The resource you're looking for cannot be found")
@@ -397,6 +400,8 @@ class DemoXero:
         """Make the answer of a data call that is allowed."""
         if self.behaviour.before_call:
             self.behaviour.before_call(self, call)
+        if call.path in reports.SCOPES:
+            return self._report(call)
         endpoint = _endpoint_of(call)
         before = self._last_reply.get(endpoint.path)
         if call.number in self.behaviour.repeats_page and before:
@@ -405,6 +410,15 @@ class DemoXero:
         self._last_reply[endpoint.path] = reply
         headers = self._allowance.headers(self.behaviour)
         return Reply(reply.status, {**reply.headers, **headers}, reply.body)
+
+    def _report(self, call: Call) -> Reply:
+        if call.path in self._answers:
+            return Reply(200, JSON, self._answers[call.path])
+        name = call.path.removeprefix("Reports/")
+        document = reports.make_report(self.organisation, name, call.params)
+        return Reply(
+            200, self._allowance.headers(self.behaviour) | JSON, render(document, pretty=True)
+        )
 
     def _list(self, endpoint: Endpoint, call: Call) -> Reply:
         if "json" not in call.headers.get("accept", ""):
@@ -502,7 +516,10 @@ class DemoXero:
                 path: layout(text, pretty=self.behaviour.pretty)
                 for path, text in read_examples(examples).items()
             }
-        return fixed | {find_endpoint(name).path: text for name, text in answers.items()}
+        return fixed | {
+            name if name in reports.SCOPES else find_endpoint(name).path: text
+            for name, text in answers.items()
+        }
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
