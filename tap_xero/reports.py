@@ -2,7 +2,7 @@
 
 Postings are back-dated, so beside the current month the last closed ones are read again
 (`report_refresh_months`). Nothing in a report says that it has changed or that a row has gone:
-every record carries `ReadAtUTC`, when the run began, and of each period just the records with the
+every record carries `ReadDateUTC`, when the run began, and of each period just the records with the
 newest one count.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tap_xero.lists import Row, XeroList
     from tap_xero.pagers import Calendar, Pager
 
-PERIOD_END = "PeriodEnd"
+PERIOD_END = "PeriodEndDate"
 FIRST_1099_YEAR = 2012  # developer.xero.com, Reports
 _ENCODER = msgspec.json.Encoder()
 
@@ -155,8 +155,8 @@ def _basis_params(basis: str | None) -> dict[str, str]:
 def _base(period: Period, calendar: Calendar, **more: str | None) -> Row:
     values = {
         PERIOD_END: period.end.isoformat(),
-        "PeriodStart": period.begin.isoformat(),
-        "ReadAtUTC": calendar.now.isoformat(),
+        "PeriodStartDate": period.begin.isoformat(),
+        "ReadDateUTC": calendar.now.isoformat(),
         **more,
     }
     return {name: Raw(_ENCODER.encode(value)) for name, value in values.items()}

@@ -65,20 +65,25 @@ class Output:
         return [message["type"] for message in self.messages if message.get("stream") == stream]
 
 
-def catalog_of(
-    streams: Iterable[str],
-    *,
-    line_tables: bool = False,
-    **metadata: Any,  # noqa: ANN401
-) -> dict[str, Any]:
+def catalog_of(streams: Iterable[str], **metadata: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the discovered catalog with just these streams selected, and `metadata` on each."""
+    return _selecting(catalog(), streams, metadata)
+
+
+def flat_catalog_of(streams: Iterable[str]) -> dict[str, Any]:
+    """Return the same as it is discovered with line tables."""
+    return _selecting(catalog(line_tables=True), streams, {})
+
+
+def _selecting(
+    catalog: dict[str, Any], streams: Iterable[str], metadata: Mapping[str, Any]
+) -> dict[str, Any]:
     wanted = set(streams)
-    entries = catalog(line_tables=line_tables)["streams"]
-    for entry in entries:
+    for entry in catalog["streams"]:
         top = next(item for item in entry["metadata"] if not item["breadcrumb"])
         top["metadata"] |= {"selected": entry["tap_stream_id"] in wanted}
         top["metadata"] |= {name.replace("_", "-"): value for name, value in metadata.items()}
-    return {"streams": entries}
+    return catalog
 
 
 def load(xero: DemoXero, **config: Any) -> Config:  # noqa: ANN401
@@ -111,7 +116,7 @@ def sync(  # noqa: PLR0913
     settings = load(xero, **given)
     kept = io.BytesIO()
     tables = settings.line_tables
-    chosen = catalog or catalog_of(streams, line_tables=tables)
+    chosen = catalog or (flat_catalog_of if tables else catalog_of)(streams)
     selections = selection(chosen, "catalog", line_tables=tables)
     bookmarks = State(dict(state or {}), "state", dates.to_ms_of(clock.now()))
     with Client(settings, clock) as client:

@@ -16,7 +16,7 @@ from tap_xero.errors import InputError
 from tap_xero.line_tables import LINE_TABLES, POSITION, flat_streams
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS
-from tests.harness import Output, catalog_of, sync, tap
+from tests.harness import Output, catalog_of, flat_catalog_of, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -243,7 +243,7 @@ def test_an_element_without_an_id_is_told_apart_by_its_position() -> None:
 
 
 def test_fields_of_a_table_can_be_left_out(xero: DemoXero) -> None:
-    chosen = catalog_of(["invoices", "invoice_line_items"], line_tables=True)
+    chosen = flat_catalog_of(["invoices", "invoice_line_items"])
     for entry in chosen["streams"]:
         for item in entry["metadata"]:
             if item["breadcrumb"] == ["properties", "Description"]:
@@ -289,7 +289,7 @@ def test_without_a_catalog_the_tables_of_default_streams_are_made() -> None:
 
 
 def test_a_table_without_its_parent_is_refused() -> None:
-    chosen = catalog_of(["invoice_line_items"], line_tables=True)
+    chosen = flat_catalog_of(["invoice_line_items"])
     with pytest.raises(InputError, match="invoice_line_items is made from invoices: select"):
         selection(chosen, "catalog.json", line_tables=True)
 

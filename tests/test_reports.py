@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 API_DESCRIPTION = os.environ.get("XERO_API_DESCRIPTION", "")
 NAMES = [stream.tap_stream_id for stream in REPORTS]
+START = "2025-02-10"
 BASES = {"accrual": "journals", "cash": "journals_cash"}
 ACCOUNT = "11111111-2222-3333-4444-555555555555"
 NUMBER = Decimal("12345678901234567.89")
@@ -56,7 +57,7 @@ def xero() -> Iterator[DemoXero]:
 @pytest.fixture(scope="module")
 def everything(xero: DemoXero) -> Output:
     return run(
-        xero, *NAMES, "journals", "journals_cash", "invoices", "contacts", report_basis="both"
+        xero, *NAMES, "journals", "journals_cash", report_basis="both", start_date=START
     )
 
 
@@ -70,7 +71,7 @@ def moved(journals: list[dict[str, Any]]) -> Totals:
 
 
 def months(output: Output, stream: str) -> list[str]:
-    return sorted({row["PeriodEnd"][:7] for row in output.records(stream)})
+    return sorted({row["PeriodEndDate"][:7] for row in output.records(stream)})
 
 
 def since(totals: Totals, account: str, first: str, last: str) -> Decimal:
@@ -92,7 +93,7 @@ def year_begin(month: str) -> str:
 def cells(output: Output, stream: str, basis: str | None) -> dict[tuple[str, str, str], Decimal]:
     """Return values by account, month and column."""
     return {
-        (row["AccountID"], row["PeriodEnd"][:7], row["ColumnTitle"]): row["Value"] or Decimal()
+        (row["AccountID"], row["PeriodEndDate"][:7], row["ColumnTitle"]): row["Value"] or Decimal()
         for row in output.records(stream)
         if row["AccountID"] and row["RowType"] == "Row" and row["Basis"] == basis
     }
@@ -137,12 +138,12 @@ def test_profit_and_loss_is_the_sum_of_the_journals_to_the_cent(
     expected = {
         (uid, month): signs[accounts[uid]] * value
         for (uid, month), value in totals.items()
-        if accounts[uid] in signs and value
+        if accounts[uid] in signs and value and month >= START[:7]
     }
     assert by_month == expected
     assert expected
     profit = {
-        row["PeriodEnd"][:7]: row["Value"]
+        row["PeriodEndDate"][:7]: row["Value"]
         for row in everything.records("profit_and_loss")
         if row["RowTitle"] == "Net Profit" and row["Basis"] == basis
     }
@@ -170,16 +171,16 @@ def test_the_balance_sheet_is_the_sum_of_the_journals_to_the_cent(
                 shown = by_month.get((uid, month), Decimal())
                 assert shown == (balance if asset else -balance)
     rows = [row for row in everything.records("balance_sheet") if row["Basis"] == basis]
-    net = {row["PeriodEnd"]: row["Value"] for row in rows if row["RowTitle"] == "Net Assets"}
+    net = {row["PeriodEndDate"]: row["Value"] for row in rows if row["RowTitle"] == "Net Assets"}
     equity = [row for row in rows if row["SectionPath"] == "Equity" and row["RowType"] == "Row"]
     for end, value in net.items():
-        assert value == sum(row["Value"] for row in equity if row["PeriodEnd"] == end)
+        assert value == sum(row["Value"] for row in equity if row["PeriodEndDate"] == end)
     assert any(net.values())
 
 
 def _card(output: Output) -> str:
     rows = output.records("bank_summary")
-    return next(row["AccountID"] for row in rows if row["RowTitle"] == "Company Credit Card")
+    return str(next(row["AccountID"] for row in rows if row["RowTitle"] == "Company Credit Card"))
 
 
 def test_bank_summaries_go_on_where_the_last_one_ended(everything: Output) -> None:
@@ -191,7 +192,7 @@ def test_bank_summaries_go_on_where_the_last_one_ended(everything: Output) -> No
 
 
 def test_aged_reports_come_for_contacts_with_a_balance_and_agree_with_the_invoices(
-    everything: Output,
+    xero: DemoXero, everything: Output
 ) -> None:
     for name, kind, side in (
         ("aged_receivables_by_contact", "ACCREC", "AccountsReceivable"),
@@ -200,7 +201,7 @@ def test_aged_reports_come_for_contacts_with_a_balance_and_agree_with_the_invoic
         rows = everything.records(name)
         owing = {
             contact["ContactID"]
-            for contact in everything.records("contacts")
+            for contact in xero.organisation.rows("Contacts")
             if contact.get("Balances") and contact["Balances"][side]["Outstanding"]
         }
         assert {row["ContactID"] for row in rows} >= owing > set()
@@ -211,7 +212,7 @@ def test_aged_reports_come_for_contacts_with_a_balance_and_agree_with_the_invoic
         }
         assert due == {
             invoice["InvoiceID"]: invoice["AmountDue"]
-            for invoice in everything.records("invoices")
+            for invoice in xero.organisation.rows("Invoices")
             if invoice["Type"] == kind
             and invoice["Status"] == "AUTHORISED"
             and invoice["Contact"]["ContactID"] in owing
@@ -239,7 +240,7 @@ def test_reports_are_in_the_catalog_and_not_selected() -> None:
             tuple(item["breadcrumb"]): item["metadata"] for item in entries[name]["metadata"]
         }
         assert metadata[()]["selected"] is False
-        assert entries[name]["replication_key"] == "PeriodEnd"
+        assert entries[name]["replication_key"] == "PeriodEndDate"
 
 
 def asked(xero: DemoXero, before: int) -> list[dict[str, str]]:
@@ -257,7 +258,7 @@ def test_every_month_from_the_start_date_is_read(xero: DemoXero) -> None:
         ("2026-06-01", "2026-06-30"),
         ("2026-07-01", "2026-07-31"),
     ]
-    mark = output.state["bookmarks"]["profit_and_loss"]["PeriodEnd"]
+    mark = output.state["bookmarks"]["profit_and_loss"]["PeriodEndDate"]
     assert mark.startswith("2026-07-01T12:00")
 
 
@@ -275,7 +276,7 @@ def test_closed_months_are_read_again(
     xero: DemoXero, bookmark: str, refresh: int, first: str, calls: int
 ) -> None:
     before = len(xero.calls)
-    state = {"bookmarks": {"trial_balance": {"PeriodEnd": bookmark}}}
+    state = {"bookmarks": {"trial_balance": {"PeriodEndDate": bookmark}}}
     run(
         xero,
         "trial_balance",
