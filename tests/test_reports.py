@@ -56,9 +56,7 @@ def xero() -> Iterator[DemoXero]:
 
 @pytest.fixture(scope="module")
 def everything(xero: DemoXero) -> Output:
-    return run(
-        xero, *NAMES, "journals", "journals_cash", report_basis="both", start_date=START
-    )
+    return run(xero, *NAMES, "journals", "journals_cash", report_basis="both", start_date=START)
 
 
 def moved(journals: list[dict[str, Any]]) -> Totals:
