@@ -204,11 +204,11 @@ def differences(
 ) -> Iterator[str]:
     """Yield one line for each difference; where it is, then what it is."""
     by_path = {endpoint.path: endpoint for endpoint in description.endpoints}
-    streams = {f"/{listing.path}": listing for listing in listings}
-    for path in sorted(by_path.keys() - streams.keys()):
+    streams = [(f"/{listing.path}", listing) for listing in listings]
+    for path in sorted(by_path.keys() - dict(streams).keys()):
         yield f"endpoint {path}: no stream"
     compared: dict[tuple[str, str], Component] = {}
-    for path, listing in streams.items():
+    for path, listing in streams:
         stream = f"stream {listing.tap_stream_id}"
         if path not in by_path:
             yield f"{stream}: no endpoint {path}"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from tap_xero.config import CONFIG_SCHEMA, allowed
 from tap_xero.discover import catalog
+from tap_xero.line_tables import flat_streams
+from tap_xero.reports import REPORTS
 from tap_xero.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def _stream_table() -> str:
             _replication(stream),
             "yes" if stream.selected_by_default else "no",
         ]
-        for stream in STREAMS
+        for stream in (*STREAMS, *REPORTS)
     ]
     return _table(head, rows)
 
@@ -81,9 +83,18 @@ def _stream_details() -> str:
             _code(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
             stream.unseen,
         ]
-        for stream in STREAMS
+        for stream in (*STREAMS, *REPORTS)
     ]
     return _table(head, rows)
+
+
+def _line_tables() -> str:
+    rows = [
+        [f"`{stream.tap_stream_id}`", f"`{stream.parent}`", _code(*stream.key_properties)]
+        for stream, _ in flat_streams()
+        if stream.parent
+    ]
+    return _table(["table", "made from", "key"], rows)
 
 
 def _config_table() -> str:
@@ -113,6 +124,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "streams": _stream_table,
     "stream details": _stream_details,
+    "line tables": _line_tables,
     "config": _config_table,
 }
 

@@ -113,7 +113,8 @@ def _command(arguments: argparse.Namespace) -> int:
 
         from tap_xero.discover import catalog
 
-        return _print(json.dumps(catalog(), indent=2) + "\n")
+        line_tables = bool(arguments.config) and _load_config(arguments.config).line_tables
+        return _print(json.dumps(catalog(line_tables=line_tables), indent=2) + "\n")
     if arguments.authorize and arguments.demo:
         raise InputError("--demo is logged in already: leave out --authorize")
     with _config_files(arguments) as config_files:
@@ -181,16 +182,17 @@ def _check(arguments: argparse.Namespace, config: Config) -> int:
     from tap_xero.check import run_check
     from tap_xero.client import Client
     from tap_xero.clock import Clock
-    from tap_xero.streams import default_scopes
+    from tap_xero.streams import STREAMS, default_scopes
 
     if not arguments.debug:
         progress.hide_metrics()
-    selections = _selections(arguments.catalog or arguments.properties)
+    selections = _selections(arguments.catalog or arguments.properties, config)
+    read = [each for each in selections if each.stream in STREAMS]
     clock = Clock()
     state = _state(arguments.state, clock)
     with Client(config, clock, default_scopes()) as client:
         as_json = arguments.format == "json"
-        run_check(client, config, state, selections, _print, as_json=as_json)
+        run_check(client, config, state, read, _print, as_json=as_json)
     return 0
 
 
@@ -198,7 +200,7 @@ def _sync(arguments: argparse.Namespace, config: Config) -> int:
     from tap_xero import progress
     from tap_xero.interrupts import StopSign
 
-    selections = _selections(arguments.catalog or arguments.properties)
+    selections = _selections(arguments.catalog or arguments.properties, config)
     watched = not arguments.debug and progress.is_wanted(os.environ)
     stop = StopSign()
     with stop.listening():
@@ -209,13 +211,14 @@ def _sync(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _selections(catalog_file: str | None) -> list[Selection]:
+def _selections(catalog_file: str | None, config: Config) -> list[Selection]:
     from tap_xero.config import read_object
     from tap_xero.discover import default_selection, selection
 
     if catalog_file is None:
-        return default_selection()
-    return selection(read_object(catalog_file), catalog_file)
+        return default_selection(line_tables=config.line_tables)
+    chosen = read_object(catalog_file)
+    return selection(chosen, catalog_file, line_tables=config.line_tables)
 
 
 def _state(state_file: str | None, clock: Clock) -> State:

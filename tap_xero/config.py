@@ -155,6 +155,32 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "description": "Where Xero asks a person for consent; for --authorize.",
             "default": "https://login.xero.com/identity/connect/authorize",
         },
+        "report_basis": {
+            "type": "string",
+            "pattern": "^(accrual|cash|both)$",
+            "allowed": "accrual, cash or both",
+            "description": "Basis of balance_sheet, profit_and_loss and trial_balance.",
+            "default": "accrual",
+        },
+        "report_refresh_months": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 120,
+            "description": "How many closed months of a report are read again in each run, since "
+            "postings are back-dated.",
+            "default": 3,
+        },
+        "report_tracking_category_id": {
+            **_TOKEN,
+            "description": "Tracking category by whose options profit_and_loss is split into "
+            "columns.",
+        },
+        "line_tables": {
+            "type": "boolean",
+            "description": "Whether nested lists come as streams of their own, such as "
+            "invoice_line_items, in place of lists inside their parent. Discover with it too.",
+            "default": False,
+        },
         "token_file": {
             "type": "string",
             "description": "File in which the refresh token is kept, when the config cannot be "
@@ -191,6 +217,10 @@ class Config:
     api_url: str
     identity_url: str
     authorize_url: str
+    report_basis: str
+    report_refresh_months: int
+    report_tracking_category_id: str | None
+    line_tables: bool
     token_file: str | None
     path: str | None
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_xero.errors import InputError
+from tap_xero.line_tables import flat_streams
+from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import REMOVED_STREAMS, STREAMS, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 LOGGER = logging.getLogger(__name__)
 
@@ -49,29 +51,30 @@ class Selection:
         return None if self.full_table else self.stream.replication_key
 
 
-def catalog() -> dict[str, Any]:
-    """Return the Singer catalog of all streams."""
-    return {"streams": [_entry(stream) for stream in STREAMS]}
+def catalog(*, line_tables: bool = False) -> dict[str, Any]:
+    """Return the Singer catalog of all streams; `line_tables` is the setting of that name."""
+    return {"streams": [_entry(stream, schema) for stream, schema in _offered(line_tables)]}
 
 
-def default_selection() -> list[Selection]:
+def default_selection(*, line_tables: bool = False) -> list[Selection]:
     """Return the streams that are synced without a catalog."""
     selected = []
-    for stream in STREAMS:
+    for stream, schema in _offered(line_tables):
         if stream.selected_by_default:
-            schema = stream_schema(stream.tap_stream_id)
             fields = frozenset(schema["properties"])
             full_table = stream.replication_key is None
             selected.append(Selection(stream, schema, fields, full_table, by_user=False))
     return selected
 
 
-def selection(catalog: object, source: str) -> list[Selection]:
+def selection(catalog: object, source: str, *, line_tables: bool = False) -> list[Selection]:
     """Return what the Singer catalog `catalog`, read from `source`, selects.
+
+    `line_tables` is the setting of that name; the catalog must have been discovered with it.
 
     Raises InputError, naming the source, when it is no catalog or selects what does not exist.
     """
-    streams = {stream.tap_stream_id: stream for stream in STREAMS}
+    streams = {stream.tap_stream_id: (stream, schema) for stream, schema in _offered(line_tables)}
     selected = []
     for entry in _entries(catalog, source):
         name = entry.get("tap_stream_id") or entry.get("stream")
@@ -81,19 +84,49 @@ def selection(catalog: object, source: str) -> list[Selection]:
         if name in REMOVED_STREAMS:
             LOGGER.warning("%s: Xero has removed the list behind stream %s: skipped", source, name)
         elif name in streams:
-            selected.append(_selected(streams[name], metadata, source))
+            selected.append(_selected(*streams[name], metadata, source))
         else:
             known = ", ".join(streams)
             raise InputError(f"{source}: there is no stream {name!r}; the streams are {known}")
     if not selected:
         LOGGER.warning("%s selects no stream: set `selected` in the metadata of one", source)
+    if line_tables:
+        _check_line_tables(selected, catalog, source)
     return selected
 
 
-def _entry(stream: Stream) -> dict[str, Any]:
+def _offered(line_tables: bool) -> Iterable[tuple[Stream, dict[str, Any]]]:  # noqa: FBT001
+    """Return the streams that there are, and their schemas."""
+    if line_tables:
+        return flat_streams()
+    lists_and_reports = (*STREAMS, *REPORTS)
+    return ((stream, stream_schema(stream.tap_stream_id)) for stream in lists_and_reports)
+
+
+def _check_line_tables(selected: Sequence[Selection], catalog: object, source: str) -> None:
+    """Raise InputError where lines would be lost: no parent to read, or a catalog without them."""
+    names = {item.stream.tap_stream_id for item in selected}
+    for item in selected:
+        parent = item.stream.parent
+        if parent and parent not in names:
+            raise InputError(
+                f"{source}: stream {item.stream.tap_stream_id} is made from {parent}: "
+                f"select {parent} too"
+            )
+    known = {
+        entry.get("tap_stream_id") or entry.get("stream") for entry in _entries(catalog, source)
+    }
+    for stream, _ in flat_streams():
+        if stream.parent in names and stream.tap_stream_id not in known:
+            raise InputError(
+                f"{source}: the catalog has {stream.parent} but not {stream.tap_stream_id}: "
+                "discover it again with line_tables in the config"
+            )
+
+
+def _entry(stream: Stream, schema: dict[str, Any]) -> dict[str, Any]:
     import singer.metadata  # takes a while, and a sync does without
 
-    schema = stream_schema(stream.tap_stream_id)
     keys = list(stream.key_properties)
     metadata = singer.metadata.to_map(
         singer.metadata.get_standard_metadata(
@@ -104,6 +137,8 @@ def _entry(stream: Stream) -> dict[str, Any]:
         )
     )
     metadata[()]["selected"] = stream.selected_by_default
+    if stream.parent:
+        metadata[()]["parent-tap-stream-id"] = stream.parent
     entry: dict[str, Any] = {
         "tap_stream_id": stream.tap_stream_id,
         "stream": stream.tap_stream_id,
@@ -148,9 +183,11 @@ def _is_selected(entry: dict[str, Any], metadata: Mapping[tuple[str, ...], Any])
 
 
 def _selected(
-    stream: Stream, metadata: Mapping[tuple[str, ...], Mapping[str, Any]], source: str
+    stream: Stream,
+    schema: dict[str, Any],
+    metadata: Mapping[tuple[str, ...], Mapping[str, Any]],
+    source: str,
 ) -> Selection:
-    schema = stream_schema(stream.tap_stream_id)
     automatic = {*stream.key_properties, stream.replication_key}
     fields = {path[1]: part for path, part in metadata.items() if len(path) == 2}  # noqa: PLR2004
     for name, part in fields.items():

@@ -113,9 +113,22 @@ class XeroList:
         """
         header = None if since is None else dates.to_header(since)
         answer = self._client.get(self.path, modified_since=header, **(self._params | params))
-        self.calls += 1
-        self.size += answer.size
-        return self._page(answer)
+        return self._counted(answer)
+
+    def ask_one(self, key: str, **params: str) -> ListPage:
+        """Return the one record with this key, as a page. Raises what `ask` raises."""
+        return self._counted(self._client.get(f"{self.path}/{key}", **params))
+
+    def beside(self, path: str, key: str, **params: str) -> XeroList:
+        """Return another list of the same organisation, incremental and with the key `key`."""
+        return XeroList(
+            self._client,
+            path,
+            rows_key=path,
+            key_properties=(key,),
+            replication_key="UpdatedDateUTC",
+            params=params,
+        )
 
     def page_params(self, number: int, size: int) -> dict[str, str]:
         """Return the parameters that ask for page `number` of `size` rows."""
@@ -133,6 +146,11 @@ class XeroList:
         order = self._params.get("order", "")
         return {"order": order.replace(" ASC", " DESC")} if order else {}
 
+    def _counted(self, answer: Answer) -> ListPage:
+        self.calls += 1
+        self.size += answer.size
+        return self._page(answer)
+
     def _page(self, answer: Answer) -> ListPage:
         try:
             envelope = self._decoder.decode(answer.body)
@@ -143,7 +161,7 @@ class XeroList:
         if envelope.rows is msgspec.UNSET and answer.body != b"{}" and envelope.Status != "OK":
             raise StreamError(f"{self.path}: Xero's answer holds no list of records")
         return ListPage(
-            rows=envelope.rows or [],
+            rows=[envelope.rows] if isinstance(envelope.rows, dict) else envelope.rows or [],
             body=answer.body,
             received=answer.received,
             key_properties=self._key_properties,
@@ -159,7 +177,7 @@ def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here h
         [
             (
                 "rows",
-                list[Row] | msgspec.UnsetType | None,
+                list[Row] | Row | msgspec.UnsetType | None,  # one record may stand alone
                 msgspec.field(default=msgspec.UNSET, name=rows_key),
             ),
             ("pagination", Raw, Raw(b"null")),
@@ -177,10 +195,8 @@ def _pagination(raw: Raw) -> Pagination | None:
 
 
 def _server_ms(date_time_utc: Raw, date_header: str | None) -> int | None:
-    stamp = dates.to_ms(bytes(date_time_utc))
-    if stamp is not None or date_header is None:
-        return stamp
+    """Return Xero's clock: the header, which a server cannot get wrong, or else the answer's."""
     try:
-        return int(parsedate_to_datetime(date_header).timestamp() * 1000)
+        return int(parsedate_to_datetime(date_header or "").timestamp() * 1000)
     except ValueError:
-        return None
+        return dates.to_ms(bytes(date_time_utc))

@@ -9,7 +9,8 @@ a list that comes in one answer, and journals, which are asked for by number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -31,6 +32,25 @@ _REACHES = (MINUTE, DAY + SECOND)
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """What the pagers of budgets and reports go by: `now` is when the run began, in UTC.
+
+    `from_day` is the day of the config's start date; the others are the settings of that name.
+    """
+
+    now: datetime = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    from_day: date = date(1970, 1, 1)
+    refresh_months: int = 3
+    bases: tuple[str, ...] = ("accrual",)
+    tracking_category_id: str | None = None
+
+    @property
+    def today(self) -> date:
+        """The day on which the run began."""
+        return self.now.date()
+
+
+@dataclass(frozen=True)
 class Start:
     """Where a stream starts, in the unit of its replication key.
 
@@ -44,6 +64,7 @@ class Start:
     bookmark: int | None = None
     page_size: int = 1000
     reach: int = 0
+    calendar: Calendar = field(default_factory=Calendar)
 
     @property
     def asked_since(self) -> int | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_xero.budgets import budgets_with_lines
 from tap_xero.pagers import journal_numbers, one_answer
 from tap_xero.seek import modified_since
 from tap_xero.sweep import page_numbers
@@ -50,6 +51,7 @@ class Stream:
     page_size: int | None = None
     unseen: str = ""
     archived_on_demand: bool = False
+    parent: str = ""  # the stream from whose answers this one is made, see `line_tables`
 
     @property
     def replication_method(self) -> str:
@@ -88,6 +90,18 @@ _BROAD = {
     "accounting.banktransactions": "accounting.transactions",
     "accounting.manualjournals": "accounting.transactions",
     "accounting.classicexpenses": "accounting.transactions",
+    **dict.fromkeys(
+        (
+            "accounting.reports.aged",
+            "accounting.reports.balancesheet",
+            "accounting.reports.banksummary",
+            "accounting.reports.budgetsummary",
+            "accounting.reports.executivesummary",
+            "accounting.reports.profitandloss",
+            "accounting.reports.trialbalance",
+        ),
+        "accounting.reports",
+    ),
 }
 
 STREAMS: tuple[Stream, ...] = (
@@ -244,6 +258,16 @@ STREAMS: tuple[Stream, ...] = (
         UNIT_PRICES,
         selected_by_default=False,
     ),
+    Stream(
+        "journals_cash",
+        "Journals",
+        ("JournalID",),
+        "accounting.journals",
+        journal_numbers,
+        "JournalNumber",
+        params={"paymentsOnly": "true"},  # journals on the cash basis
+        selected_by_default=False,
+    ),
     # Whole tables.
     Stream(
         "bank_transfers",
@@ -260,7 +284,7 @@ STREAMS: tuple[Stream, ...] = (
         "accounting.settings",
         one_answer,
     ),
-    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", one_answer),
+    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", budgets_with_lines),
     Stream(
         "contact_groups",
         "ContactGroups",

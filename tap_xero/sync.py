@@ -8,20 +8,21 @@ that covers it. A stream that fails, or may not be read, leaves the others alone
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_xero.errors import OutputError, SkipStreamError, StreamError
+from tap_xero.line_tables import Splitter
 from tap_xero.lists import XeroList
-from tap_xero.pagers import wanted
+from tap_xero.pagers import Calendar, wanted
 from tap_xero.reading import read_ahead
 from tap_xero.records import Records
 from tap_xero.writer import activate_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from tap_xero.client import Client
     from tap_xero.config import Config
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Lines:
+    """A line table that is made from the pages of a stream."""
+
+    selection: Selection
+    splitter: Splitter
+    records: Records
+
+
 @dataclass
 class StreamRun:
     """One stream in this run: what reads it, and what came of it."""
@@ -43,6 +53,7 @@ class StreamRun:
     xero_list: XeroList
     records: Records
     version: int | None
+    line_tables: list[Lines] = field(default_factory=list)
     pages: int = 0
     rows: int = 0
     counted: int | None = None
@@ -82,16 +93,20 @@ class Sync:
         Raises the TapErrors that end a run; before it does, a STATE covering all that was
         written is on stdout.
         """
-        ordered = _in_turn(selections, self.state.currently_syncing)
+        read = [selection for selection in selections if not selection.stream.parent]
+        ordered = _in_turn(read, self.state.currently_syncing)
         self.state.forget_unused(ordered)
         starts = [self.state.start(selection, self.config) for selection in ordered]
         version = int(self.now().timestamp() * 1000)
         for selection, start in zip(ordered, starts, strict=True):
-            self.runs.append(self._prepare(selection, start, version))
+            run = self._prepare(selection, self._dated(start, version), version)
+            run.line_tables = [
+                _lines(each, run.version) for each in selections if each.stream.parent == run.name
+            ]
+            self.runs.append(run)
         for run in self.runs:
-            selection = run.selection
-            keys = selection.stream.key_properties
-            self.writer.schema(run.name, selection.schema, keys, selection.replication_key)
+            for selection in (run.selection, *(lines.selection for lines in run.line_tables)):
+                self._write_schema(selection, run.selection.replication_key)
         try:
             self._read_all()
         except OutputError:
@@ -118,33 +133,64 @@ class Sync:
         stream = selection.stream
         xero_list = open_list(self.client, stream, self.config)
         stream_version = version if selection.full_table else None
-        records = Records(
-            stream.tap_stream_id,
-            selection.documented,
-            selected=selection.fields,
-            version=stream_version,
-        )
+        records = _records(selection, stream_version)
         return StreamRun(selection, start, xero_list, records, stream_version)
+
+    def _dated(self, start: Start, now: int) -> Start:
+        basis = self.config.report_basis
+        calendar = Calendar(
+            now=datetime.fromtimestamp(now / 1000, tz=timezone.utc),
+            from_day=self.config.start_date.date(),
+            refresh_months=self.config.report_refresh_months,
+            bases=("accrual", "cash") if basis == "both" else (basis,),
+            tracking_category_id=self.config.report_tracking_category_id,
+        )
+        return replace(start, calendar=calendar)
+
+    def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
+        stream = selection.stream
+        self.writer.schema(
+            stream.tap_stream_id, selection.schema, stream.key_properties, replication_key
+        )
 
     def _take(self, run: StreamRun, page: Page) -> None:
         if not run.pages:
             run.server_start = page.source.server_ms
             run.counted = _counted(run.start, page)
-        records = run.records.lines(page)
+        lines = [each.records.lines(each.splitter.page(page)) for each in run.line_tables]
+        records = b"".join([run.records.lines(page), *lines])
         run.pages += 1
         run.rows += len(page.rows)
         run.complete = page.last
         self.state.advance(run.selection, page.complete_to, run.server_start)
-        complete_version = run.version if page.last else None
-        self._write(
-            records, activate_version(run.name, complete_version) if complete_version else b""
-        )
+        self._write(records, _activated(run) if page.last else b"")
         self.on_page(run)
 
     def _write(self, records: bytes, activated: bytes = b"") -> None:
         unfinished = (run.name for run in self.runs if not (run.complete or run.error))
         self.state.currently_syncing = next(unfinished, None)
         self.writer.page(records, self.state.value, activated)
+
+
+def _lines(selection: Selection, version: int | None) -> Lines:
+    splitter = Splitter(selection.stream.tap_stream_id)
+    return Lines(selection, splitter, _records(selection, version))
+
+
+def _records(selection: Selection, version: int | None) -> Records:
+    return Records(
+        selection.stream.tap_stream_id,
+        selection.documented,
+        selected=selection.fields,
+        version=version,
+    )
+
+
+def _activated(run: StreamRun) -> bytes:
+    if run.version is None:
+        return b""
+    names = [run.name, *(each.selection.stream.tap_stream_id for each in run.line_tables)]
+    return b"".join(activate_version(name, run.version) for name in names)
 
 
 def open_list(client: Client, stream: Stream, config: Config) -> XeroList:

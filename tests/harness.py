@@ -67,13 +67,23 @@ class Output:
 
 def catalog_of(streams: Iterable[str], **metadata: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the discovered catalog with just these streams selected, and `metadata` on each."""
+    return _selecting(catalog(), streams, metadata)
+
+
+def flat_catalog_of(streams: Iterable[str]) -> dict[str, Any]:
+    """Return the same as it is discovered with line tables."""
+    return _selecting(catalog(line_tables=True), streams, {})
+
+
+def _selecting(
+    catalog: dict[str, Any], streams: Iterable[str], metadata: Mapping[str, Any]
+) -> dict[str, Any]:
     wanted = set(streams)
-    entries = catalog()["streams"]
-    for entry in entries:
+    for entry in catalog["streams"]:
         top = next(item for item in entry["metadata"] if not item["breadcrumb"])
         top["metadata"] |= {"selected": entry["tap_stream_id"] in wanted}
         top["metadata"] |= {name.replace("_", "-"): value for name, value in metadata.items()}
-    return {"streams": entries}
+    return catalog
 
 
 def load(xero: DemoXero, **config: Any) -> Config:  # noqa: ANN401
@@ -105,7 +115,9 @@ def sync(  # noqa: PLR0913
     given = {"access_token": token, "refresh_token": None} | config
     settings = load(xero, **given)
     kept = io.BytesIO()
-    selections = selection(catalog or catalog_of(streams), "catalog")
+    tables = settings.line_tables
+    chosen = catalog or (flat_catalog_of if tables else catalog_of)(streams)
+    selections = selection(chosen, "catalog", line_tables=tables)
     bookmarks = State(dict(state or {}), "state", dates.to_ms_of(clock.now()))
     with Client(settings, clock) as client:
         tap = Sync(client, settings, bookmarks, Writer(sink or kept), clock.now, stopped)

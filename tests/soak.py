@@ -27,6 +27,7 @@ from tap_xero import dates, report
 from tap_xero.client import Client
 from tap_xero.config import load_config
 from tap_xero.demo import DemoXero, Fault
+from tap_xero.demo.lists import CASH_JOURNALS
 from tap_xero.discover import selection
 from tap_xero.state import State
 from tap_xero.streams import STREAMS
@@ -42,7 +43,11 @@ if TYPE_CHECKING:
 
     from tap_xero.demo.calls import Call
 
-PATHS = {stream.tap_stream_id: stream.path for stream in STREAMS}
+# The rows of the demo's organisation behind each stream.
+PATHS = {
+    stream.tap_stream_id: CASH_JOURNALS if stream.params.get("paymentsOnly") else stream.path
+    for stream in STREAMS
+}
 KEYS = {stream.tap_stream_id: stream.key_properties for stream in STREAMS}
 # Of all streams, for each invoice of the demo.
 RECORDS_PER_INVOICE = 5.1

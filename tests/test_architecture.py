@@ -47,9 +47,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": {"errors", "lists", "pagers"},
     "seek": {"errors", "lists", "pagers", "sweep"},
     # Streams: the table, their schemas, which are wanted.
-    "streams": {"config", "pagers", "seek", "sweep"},
+    "budgets": {"errors", "lists", "pagers"},
+    "streams": {"budgets", "config", "pagers", "seek", "sweep"},
     "schemas": {"errors"},
-    "discover": {"errors", "schemas", "streams"},
+    "report_cells": {"errors", "lists"},
+    "reports": {"budgets", "dates", "lists", "pagers", "report_cells", "seek", "streams"},
+    "line_tables": {"lists", "pagers", "reports", "schemas", "streams"},
+    "discover": {"errors", "line_tables", "reports", "schemas", "streams"},
     "state": {"config", "dates", "discover", "errors", "pagers"},
     # Out.
     "values": {"dates", "lists"},
@@ -62,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "discover",
         "errors",
+        "line_tables",
         "lists",
         "pagers",
         "reading",
@@ -98,7 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "state",
         "sync",
     },
-    "about": {"config", "streams"},
+    "about": {"config", "reports", "streams"},
 }
 # The top: it may import anything.
 COMMAND = "cli"

@@ -41,7 +41,7 @@ def test_every_list_is_served(shared: tuple[DemoXero, Login], path: str) -> None
     xero, login = shared
     rows = login.rows(path, page=1, pageSize=1000, includeArchived="true", includeDeleted="true")
     expected = xero.organisation.rows(path)
-    if path == "Journals":
+    if path.startswith("Journals"):
         expected = expected[:100]
     assert len(rows) == len(expected) > 0
 

@@ -308,6 +308,37 @@ _OTHER_ENTRIES = {
 }
 
 
+def cash_basis_entry(company: Company, source: Source) -> Entry | None:
+    """Make the journal of a source on the cash basis, where there is one.
+
+    What is sold or bought counts when it is paid: a payment posts its share of the document's lines
+    in place of debtors or creditors, and the document itself posts nothing.
+    """
+    if source.kind in {"Invoices", "CreditNotes", "ExpenseClaims"}:
+        return None
+    entry = entry_of(company, source)
+    if source.kind == "Payments":
+        lines = invoice_entry(company, plan_invoice(company, source.number)).postings[1:]
+    elif source.kind == "Refunds":
+        lines = credit_entry(company, "CreditNotes", source.number).postings[1:]
+    else:
+        return entry
+    bank = entry.postings[0]
+    return entry._replace(postings=(bank, *_shares(lines, -bank.net)))
+
+
+def _shares(lines: tuple[Posting, ...], amount: int) -> list[Posting]:
+    """Scale postings so that they come to `amount`; the last takes what rounding leaves."""
+    whole = sum(line.net for line in lines)
+    shares = [
+        line._replace(net=line.net * amount // whole, tax=line.tax * amount // whole)
+        for line in lines
+    ]
+    rest = amount - sum(share.net for share in shares)
+    shares[-1] = shares[-1]._replace(net=shares[-1].net + rest)
+    return shares
+
+
 def journal_id(company: Company, source: Source) -> str:
     """Give the id of the journal of a source."""
     return company.uid("Journals", source[1:])
@@ -315,7 +346,18 @@ def journal_id(company: Company, source: Source) -> str:
 
 def journal_document(company: Company, source: Source, number: int) -> Document:
     """Write a journal."""
-    entry = entry_of(company, source)
+    return _write_journal(company, source, number, entry_of(company, source))
+
+
+def cash_journal_document(company: Company, source: Source, number: int) -> Document:
+    """Write a journal on the cash basis, of a source that has one."""
+    entry = cash_basis_entry(company, source)
+    if entry is None:
+        raise ValueError(f"{source.kind} posts nothing on the cash basis")
+    return _write_journal(company, source, number, entry)
+
+
+def _write_journal(company: Company, source: Source, number: int, entry: Entry) -> Document:
     uid = journal_id(company, source)
     document: Document = {
         "JournalID": uid,

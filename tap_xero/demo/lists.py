@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_xero.demo.tables import Row, Table
 
 HIGH_VOLUME = 100_000
+CASH_JOURNALS = "Journals?paymentsOnly=true"  # the name here of what Journals gives for that
 _UNITS = {"ms": 1, "second": 1000, "minute": 60_000, "day": 86_400_000}
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
@@ -148,6 +149,15 @@ ENDPOINTS: Mapping[str, Endpoint] = {
             "Journals",
             "JournalID",
             frozenset({"accounting.journals"}),
+            stamp="CreatedDateUTC",
+            modified_since=True,
+            paging="offset",
+        ),
+        _endpoint(
+            CASH_JOURNALS,
+            "JournalID",
+            frozenset({"accounting.journals"}),
+            plural="Journals",
             stamp="CreatedDateUTC",
             modified_since=True,
             paging="offset",

@@ -21,7 +21,7 @@ from tap_xero.demo.company import (
     TAX_RATES,
     Company,
 )
-from tap_xero.demo.lists import ENDPOINTS, Endpoint, find_endpoint
+from tap_xero.demo.lists import CASH_JOURNALS, ENDPOINTS, Endpoint, find_endpoint
 from tap_xero.demo.plans import (
     base_cents,
     batch_moment,
@@ -63,6 +63,7 @@ class Organisation:
         self._tables: dict[str, Table] = {}
         self._inserted = 0
         self._posted: list[ledger.Source] = []
+        self._postings: dict[str, tuple[int, list[tuple[str, str, Decimal]]]] = {}
 
     def table(self, name: str) -> Table:
         """Give a list by its path or its plural, made on first use; KeyError if there is none."""
@@ -79,10 +80,25 @@ class Organisation:
         """Give one row, plain."""
         return to_plain(self.table(name).rows[key].read())
 
-    def account_totals(self) -> dict[tuple[str, str], Decimal]:
+    def account_totals(self, name: str = "Journals") -> dict[tuple[str, str], Decimal]:
         """Sum the journals by account code and month, e.g. ("200", "2025-03"); debits count up."""
-        journals = self.table("Journals").rows.values()
+        journals = self.table(name).rows.values()
         return ledger.totals_by_month(row.read() for row in journals)
+
+    def postings(self, name: str) -> list[tuple[str, str, Decimal]]:
+        """Give day (`2026-03-31`), account code and amount of each line of the journals `name`."""
+        count = len(self.table(name).rows)
+        if self._postings.get(name, (0, []))[0] != count:
+            self._postings[name] = (count, self._read_postings(name))
+        return self._postings[name][1]
+
+    def _read_postings(self, name: str) -> list[tuple[str, str, Decimal]]:
+        return [
+            (stamp_text(read_instant(journal["JournalDate"]) or 0)[:10], line["AccountCode"], net)
+            for journal in (row.read() for row in self.table(name).rows.values())
+            for line in journal["JournalLines"]
+            for net in [line["NetAmount"]]
+        ]
 
     def invoice_total(self, *, sale: bool) -> Decimal:
         """Sum Total of all invoices (or bills) as they are now, whatever their status."""
@@ -142,8 +158,8 @@ class Organisation:
         number = (self.company.size // 100 + 1) * 100 + self._inserted * 100 + 17
         for source in ledger.sources_of_invoice(plan_invoice(self.company, number)):
             self._posted.append(source._replace(created=now))
-            if "Journals" in self._tables:
-                self._post(self._tables["Journals"], self._posted[-1])
+            for name in {"Journals", CASH_JOURNALS} & self._tables.keys():
+                self._post(ENDPOINTS[name], self._tables[name], self._posted[-1])
         document = documents.invoice_document(self.company, number)
         return self._keep(ENDPOINTS["Invoices"], document | _stamped(document, now))
 
@@ -186,8 +202,8 @@ class Organisation:
 
     def _generate(self, endpoint: Endpoint) -> Table:
         table = Table()
-        if endpoint.path == "Journals":
-            self._number_journals(table)
+        if endpoint.path in {"Journals", CASH_JOURNALS}:
+            self._number_journals(endpoint, table)
             return table
         for key, stamp, function, arguments in self._generators[endpoint.path]():
             row: dict[str, Any] = {"make": (function, arguments)}
@@ -400,7 +416,7 @@ class Organisation:
             key = self.company.uid("ManualJournals", number)
             yield key, stamp, documents.manual_journal_document, (self.company, number)
 
-    def _number_journals(self, table: Table) -> None:
+    def _number_journals(self, endpoint: Endpoint, table: Table) -> None:
         """Put the journals into a table, numbered as they were posted, with gaps as in Xero."""
         sources = [source for outcome in self.outcomes for source in outcome.sources]
         sources += ledger.other_sources(
@@ -411,16 +427,21 @@ class Organisation:
             claims=self.counts["ExpenseClaims"],
         )
         for source in sorted(sources) + self._posted:
-            self._post(table, source)
+            self._post(endpoint, table, source)
 
-    def _post(self, table: Table, source: ledger.Source) -> None:
+    def _post(self, endpoint: Endpoint, table: Table, source: ledger.Source) -> None:
+        make = ledger.journal_document
+        if endpoint.path == CASH_JOURNALS:
+            if not ledger.cash_basis_entry(self.company, source):
+                return
+            make = ledger.cash_journal_document
         at = len(table.rows)
         last = next(reversed(table.rows.values())).serial if table.rows else 0
         number = last + (8 if at % 97 == 1 else 2 if at % 11 == 5 else 1)
         table.put(
             ledger.journal_id(self.company, source),
             source.created,
-            make=(ledger.journal_document, (self.company, source, number)),
+            make=(make, (self.company, source, number)),
             serial=number,
         )
 

@@ -15,7 +15,7 @@ import time
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from tap_xero.demo import identity
+from tap_xero.demo import identity, reports, standing
 from tap_xero.demo.behaviour import Behaviour
 from tap_xero.demo.calls import Call, Reply
 from tap_xero.demo.company import Company
@@ -23,6 +23,7 @@ from tap_xero.demo.connection import Connection, Request
 from tap_xero.demo.faults import Fault, PlannedFault, next_fault
 from tap_xero.demo.limits import Allowance
 from tap_xero.demo.lists import (
+    CASH_JOURNALS,
     ENDPOINTS,
     Endpoint,
     Query,
@@ -35,7 +36,7 @@ from tap_xero.demo.lists import (
     select,
 )
 from tap_xero.demo.organisation import Organisation, start_date
-from tap_xero.demo.wire import layout, render_answer, render_list
+from tap_xero.demo.wire import layout, render, render_answer, render_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -383,6 +384,9 @@ class DemoXero:
         known = {tenant for tenant, _ in self.behaviour.organisations}
         if tenant not in known and not (login.custom_connection and not tenant):
             return identity.problem(403, "Forbidden", "AuthenticationUnsuccessful")
+        if call.path in reports.SCOPES:
+            allowed = identity.may_read(login, reports.SCOPES[call.path])
+            return None if allowed else _FORBIDDEN["scope401"]()
         endpoint = ENDPOINTS.get(_list_path(call.path))
         if endpoint is None:
             return Reply(404, TEXT, b"The resource you're looking for cannot be found")
@@ -396,7 +400,9 @@ class DemoXero:
         """Make the answer of a data call that is allowed."""
         if self.behaviour.before_call:
             self.behaviour.before_call(self, call)
-        endpoint = ENDPOINTS[_list_path(call.path)]
+        if call.path in reports.SCOPES:
+            return self._report(call)
+        endpoint = _endpoint_of(call)
         before = self._last_reply.get(endpoint.path)
         if call.number in self.behaviour.repeats_page and before:
             return before
@@ -404,6 +410,15 @@ class DemoXero:
         self._last_reply[endpoint.path] = reply
         headers = self._allowance.headers(self.behaviour)
         return Reply(reply.status, {**reply.headers, **headers}, reply.body)
+
+    def _report(self, call: Call) -> Reply:
+        if call.path in self._answers:
+            return Reply(200, JSON, self._answers[call.path])
+        name = call.path.removeprefix("Reports/")
+        document = reports.make_report(self.organisation, name, call.params)
+        return Reply(
+            200, self._allowance.headers(self.behaviour) | JSON, render(document, pretty=True)
+        )
 
     def _list(self, endpoint: Endpoint, call: Call) -> Reply:
         if "json" not in call.headers.get("accept", ""):
@@ -415,10 +430,10 @@ class DemoXero:
         query = read_query(
             endpoint, call.params, call.headers.get("if-modified-since"), self.behaviour
         )
-        if endpoint.path in self._answers:
+        if _list_path(call.path) in self._answers:
             return self._fixed(endpoint, query, call)
         table = self.organisation.table(endpoint.path)
-        if call.path != endpoint.path:
+        if call.path not in ENDPOINTS:
             return self._one(endpoint, call, query)
         selection = select(endpoint, table, query, self.behaviour, call.number)
         if selection.refused:
@@ -434,6 +449,10 @@ class DemoXero:
         row = self.organisation.table(endpoint.path).rows.get(call.path.rpartition("/")[2])
         if row is None:
             return Reply(404, TEXT, b"The resource you're looking for cannot be found")
+        if endpoint.path == "Budgets":
+            budget = standing.budget_with_lines(self.organisation.company, row.read(), call.params)
+            written = render(budget, pretty=self.behaviour.pretty, depth=2)
+            return self._envelope(endpoint, call, [written], None)
         variant = self._variant(endpoint, query, summary=False)
         return self._envelope(endpoint, call, [self._render(endpoint, row, variant)], None)
 
@@ -484,7 +503,7 @@ class DemoXero:
         """Give ready-made bytes for the first page, and an empty list for those behind it."""
         if query.offset or (query.page or 1) > 1:
             return self._envelope(endpoint, call, [], None)
-        return Reply(200, JSON, self._answers[endpoint.path])
+        return Reply(200, JSON, self._answers[_list_path(call.path)])
 
     def _fixed_answers(
         self, examples: str | None, answers: Mapping[str, bytes]
@@ -497,7 +516,10 @@ class DemoXero:
                 path: layout(text, pretty=self.behaviour.pretty)
                 for path, text in read_examples(examples).items()
             }
-        return fixed | {find_endpoint(name).path: text for name, text in answers.items()}
+        return fixed | {
+            name if name in reports.SCOPES else find_endpoint(name).path: text
+            for name, text in answers.items()
+        }
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
@@ -519,6 +541,11 @@ def _kind_of(path: str) -> str:
 def _list_path(path: str) -> str:
     """Give the list that a path asks for, also where it asks for one row of it."""
     return path if path in ENDPOINTS else path.partition("/")[0]
+
+
+def _endpoint_of(call: Call) -> Endpoint:
+    cash = call.path == "Journals" and call.params.get("paymentsOnly", "").lower() == "true"
+    return ENDPOINTS[CASH_JOURNALS if cash else _list_path(call.path)]
 
 
 def _misshape(reply: Reply, fault: Fault) -> Reply:

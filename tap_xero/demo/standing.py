@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tap_xero.demo.company import (
     ACCOUNTS,
     CATEGORIES,
@@ -19,7 +21,10 @@ from tap_xero.demo.company import (
     Item,
 )
 from tap_xero.demo.documents import money, person_brief, quantity
-from tap_xero.demo.wire import Document, instant
+from tap_xero.demo.wire import Document, instant, stamp_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Contact number: what is owed to the company and overdue of it, by the company and overdue of it.
 Balances = dict[int, list[int]]
@@ -334,6 +339,33 @@ def budget_document(company: Company, number: int) -> Document:
         "BudgetLines": [],
         "Tracking": [],
     }
+
+
+def budget_with_lines(company: Company, budget: Document, params: Mapping[str, str]) -> Document:
+    """Give a budget its lines for the months asked for: the next three if none are, 24 at most."""
+    first = _month_of(params.get("DateFrom", stamp_text(company.now)))
+    last = _month_of(params["DateTo"]) if "DateTo" in params else first + 2
+    months = range(first, min(last, first + 23) + 1)
+    lines = [
+        {
+            "AccountID": company.account_ids[code],
+            "AccountCode": code,
+            "BudgetBalances": [
+                {"Period": f"{month // 12}-{month % 12 + 1:02}", "Amount": str(amount)}
+                for month in months
+            ],
+        }
+        for code, amount in BUDGETED
+    ]
+    return budget | {"BudgetLines": lines}
+
+
+# What the overall budget allows each month, by account code.
+BUDGETED = (("200", 42_000), ("310", 18_500), ("469", 3_100), ("477", 12_000))
+
+
+def _month_of(text: str) -> int:
+    return int(text[:4]) * 12 + int(text[5:7]) - 1
 
 
 def organisation_document(company: Company) -> Document:

@@ -1,0 +1,98 @@
+"""Budgets with their lines.
+
+Xero's list of budgets leaves the lines out; they come with one budget at a time and for 24 months
+at most (developer.xero.com, Budgets). So each budget is asked for in windows of 24 months, from
+the month of the start date to two years from now, and its balances are put together. Where two
+windows answer for the same month, the later one counts.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Raw
+
+from tap_xero.errors import StreamError
+from tap_xero.lists import Row
+from tap_xero.pagers import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_xero.lists import XeroList
+    from tap_xero.pagers import Start
+
+MONTHS_A_CALL = 24
+_ENCODER = msgspec.json.Encoder()
+_ROWS = msgspec.json.Decoder(list[Row])
+_TEXT = msgspec.json.Decoder(str)
+_NONE = Raw(b"[]")
+
+
+def budgets_with_lines(xero_list: XeroList, start: Start) -> Iterator[Page]:
+    """Read all budgets, each with its lines from the month of the start date on."""
+    listed = xero_list.ask()
+    windows = list(_windows(start.calendar.from_day, start.calendar.today))
+    rows = [_with_lines(xero_list, row, windows) for row in listed.rows]
+    yield Page(rows, listed, last=True)
+
+
+def _windows(first: date, today: date) -> Iterator[tuple[date, date]]:
+    """Yield first and last days of spans of 24 months that cover what is asked for."""
+    begin, end = month_start(first), month_start(today, 1 + MONTHS_A_CALL)
+    while begin < end:
+        after = month_start(begin, MONTHS_A_CALL)
+        yield begin, after - timedelta(days=1)
+        begin = after
+
+
+def month_start(day: date, further: int = 0) -> date:
+    """Return the first day of the month that is so many months after that of `day`."""
+    years, month = divmod(day.year * 12 + day.month - 1 + further, 12)
+    return date(years, month + 1, 1)
+
+
+def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, date]]) -> Row:
+    try:
+        uid = _TEXT.decode(listed["BudgetID"])
+    except (KeyError, msgspec.DecodeError):
+        return listed
+    lines: dict[tuple[bytes, bytes], Row] = {}
+    budget = listed
+    for begin, end in windows:
+        budget = _one(xero_list, uid, begin, end) or budget
+        for line in _rows(budget.get("BudgetLines", _NONE)):
+            account = tuple(bytes(line.get(name, b"")) for name in ("AccountID", "AccountCode"))
+            key = (account[0], account[1])
+            lines[key] = _merged(lines[key], line) if key in lines else line
+    return {**budget, "BudgetLines": Raw(_ENCODER.encode(list(lines.values())))}
+
+
+def _one(xero_list: XeroList, uid: str, begin: date, end: date) -> Row | None:
+    answer = xero_list.ask_one(uid, DateFrom=begin.isoformat(), DateTo=end.isoformat())
+    for row in answer.rows:
+        if _TEXT.decode(row.get("BudgetID", b'""')) == uid:
+            return row
+    return None
+
+
+def _merged(earlier: Row, later: Row) -> Row:
+    balances = {
+        bytes(balance.get("Period", b"")): balance
+        for line in (earlier, later)
+        for balance in _rows(line.get("BudgetBalances", _NONE))
+    }
+    together = {"BudgetBalances": Raw(_ENCODER.encode(list(balances.values())))}
+    return later | together if balances else later
+
+
+def _rows(value: Raw) -> list[Row]:
+    """Decode a list of records; null is none."""
+    if bytes(value) == b"null":
+        return []
+    try:
+        return _ROWS.decode(value)
+    except msgspec.DecodeError as error:
+        raise StreamError(f"Budgets: the lines of a budget cannot be read: {error}") from None

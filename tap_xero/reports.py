@@ -1,0 +1,241 @@
+"""Reports as streams: which there are, and how each is asked for period by period.
+
+Postings are back-dated, so beside the current month the last closed ones are read again
+(`report_refresh_months`). Nothing in a report says that it has changed or that a row has gone:
+every record carries `ReadDateUTC`, when the run began, and of each period just the records with the
+newest one count.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Raw
+
+from tap_xero import dates
+from tap_xero.budgets import month_start
+from tap_xero.pagers import Page, Start
+from tap_xero.report_cells import cell_rows
+from tap_xero.seek import modified_since
+from tap_xero.streams import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tap_xero.lists import Row, XeroList
+    from tap_xero.pagers import Calendar, Pager
+
+PERIOD_END = "PeriodEndDate"
+FIRST_1099_YEAR = 2012  # developer.xero.com, Reports
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True)
+class Period:
+    """The first and last day of what a report covers."""
+
+    begin: date
+    end: date
+
+
+def monthly(
+    params: Callable[[Period, Calendar], Mapping[str, str]], *, by_basis: bool = False
+) -> Pager:
+    """Return the pager of a report that is read month by month.
+
+    `params` gives the parameters of a call for a month. `by_basis`: Xero makes it for both bases.
+    """
+
+    def read(xero_list: XeroList, start: Start) -> Iterator[Page]:
+        calendar = start.calendar
+        bases = calendar.bases if by_basis else (None,)
+        months = list(_months(start))
+        for month in months:
+            rows: list[Row] = []
+            for basis in bases:
+                asked = {**params(month, calendar), **_basis_params(basis)}
+                source = xero_list.ask(None, **asked)
+                tracking = asked.get("trackingCategoryID")
+                base = _base(month, calendar, Basis=basis, TrackingCategoryID=tracking)
+                rows += cell_rows(source.rows, base)
+            yield Page(rows, source, complete_to=_ms(month.end), last=month == months[-1])
+
+    return read
+
+
+def yearly(xero_list: XeroList, start: Start) -> Iterator[Page]:
+    """Read a report of calendar years, of those in which a month is to be read."""
+    months = list(_months(start))
+    years = sorted({month.end.year for month in months if month.end.year >= FIRST_1099_YEAR})
+    for year in years:
+        answer = xero_list.ask(reportYear=str(year))
+        period = Period(date(year, 1, 1), date(year, 12, 31))
+        rows = cell_rows(answer.rows, _base(period, start.calendar))
+        yield Page(rows, answer, complete_to=_ms(period.end), last=year == years[-1])
+
+
+def by_contact(side: str) -> Pager:
+    """Return the pager of a report on one contact, for those with a balance on `side` now.
+
+    A balance says nothing of earlier months, so only the current one is read. `side` is
+    AccountsReceivable or AccountsPayable.
+    """
+
+    def read(xero_list: XeroList, start: Start) -> Iterator[Page]:
+        today = start.calendar.today
+        month = Period(month_start(today), _last_day(today))
+        contacts = xero_list.beside(
+            "Contacts", "ContactID", order="UpdatedDateUTC ASC", includeArchived="true"
+        )
+        read_before: set[str] = set()
+        for page in modified_since(contacts, Start(page_size=start.page_size)):
+            rows = []
+            for uid in sorted({*_owing(page.rows, side)} - read_before):
+                read_before.add(uid)
+                answer = xero_list.ask(contactId=uid, date=month.end.isoformat())
+                rows += cell_rows(answer.rows, _base(month, start.calendar, ContactID=uid))
+            complete_to = _ms(month.end) if page.last else None
+            yield Page(rows, page.source, complete_to=complete_to, last=page.last)
+        xero_list.calls += contacts.calls
+        xero_list.size += contacts.size
+
+    return read
+
+
+class _Side(msgspec.Struct):
+    Outstanding: Raw = Raw(b"0")
+
+
+class _Contact(msgspec.Struct):
+    ContactID: str
+    Balances: dict[str, _Side] | None = None
+
+
+def _owing(contacts: list[Row], side: str) -> Iterator[str]:
+    for row in contacts:
+        named = {name: row[name] for name in ("ContactID", "Balances") if name in row}
+        try:
+            contact = msgspec.json.decode(_ENCODER.encode(named), type=_Contact)
+        except msgspec.DecodeError:  # `[]` or null in place of balances: nothing is owed
+            continue
+        balance = (contact.Balances or {}).get(side, _Side())
+        if bytes(balance.Outstanding).strip(b"-0.") not in (b"", b"null"):
+            yield contact.ContactID
+
+
+def _months(start: Start) -> Iterator[Period]:
+    """Yield the months to read: from the bookmark's, and the last closed ones once more."""
+    calendar = start.calendar
+    first = month_start(calendar.from_day)
+    if start.bookmark is not None:
+        known = datetime.fromtimestamp(start.bookmark / 1000, tz=timezone.utc).date()
+        again = month_start(calendar.today, -calendar.refresh_months)
+        first = max(first, min(month_start(known), month_start(calendar.today), again))
+    while first <= calendar.today:
+        yield Period(first, _last_day(first))
+        first = month_start(first, 1)
+
+
+def _last_day(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def _ms(day: date) -> int:
+    return dates.to_ms_of(datetime(day.year, day.month, day.day, tzinfo=timezone.utc))
+
+
+def _basis_params(basis: str | None) -> dict[str, str]:
+    return {"paymentsOnly": "true"} if basis == "cash" else {}
+
+
+def _base(period: Period, calendar: Calendar, **more: str | None) -> Row:
+    values = {
+        PERIOD_END: period.end.isoformat(),
+        "PeriodStartDate": period.begin.isoformat(),
+        "ReadDateUTC": calendar.now.isoformat(),
+        **more,
+    }
+    return {name: Raw(_ENCODER.encode(value)) for name, value in values.items()}
+
+
+def _as_of(period: Period, _: Calendar) -> dict[str, str]:
+    return {"date": period.end.isoformat()}
+
+
+def _as_of_standard(period: Period, calendar: Calendar) -> dict[str, str]:
+    return _as_of(period, calendar) | {"standardLayout": "true"}
+
+
+def _span(period: Period, _: Calendar) -> dict[str, str]:
+    return {"fromDate": period.begin.isoformat(), "toDate": period.end.isoformat()}
+
+
+def _span_standard(period: Period, calendar: Calendar) -> dict[str, str]:
+    split = calendar.tracking_category_id
+    tracking = {"trackingCategoryID": split} if split else {}
+    return {**_span(period, calendar), "standardLayout": "true", **tracking}
+
+
+def _one_month(period: Period, _: Calendar) -> dict[str, str]:
+    return {"date": period.begin.isoformat(), "periods": "1", "timeframe": "1"}
+
+
+_CELL = ("RowNumber", "ColumnNumber")
+
+
+def _report(name: str, path: str, scope: str, pager: Pager, *keys: str) -> Stream:
+    return Stream(
+        name,
+        f"Reports/{path}",
+        (PERIOD_END, *keys, *_CELL),
+        f"accounting.reports.{scope}",
+        pager,
+        PERIOD_END,
+        selected_by_default=False,
+        rows_key="Reports",
+    )
+
+
+# Parameters and which reports take paymentsOnly: Xero OpenAPI 16.1.0. The standard layout is asked
+# for since a layout of the user's own may leave accounts out or put them together.
+REPORTS: tuple[Stream, ...] = (
+    _report(
+        "balance_sheet",
+        "BalanceSheet",
+        "balancesheet",
+        monthly(_as_of_standard, by_basis=True),
+        "Basis",
+    ),
+    _report(
+        "profit_and_loss",
+        "ProfitAndLoss",
+        "profitandloss",
+        monthly(_span_standard, by_basis=True),
+        "Basis",
+    ),
+    _report(
+        "trial_balance", "TrialBalance", "trialbalance", monthly(_as_of, by_basis=True), "Basis"
+    ),
+    _report("bank_summary", "BankSummary", "banksummary", monthly(_span)),
+    _report("budget_summary", "BudgetSummary", "budgetsummary", monthly(_one_month)),
+    _report("executive_summary", "ExecutiveSummary", "executivesummary", monthly(_as_of)),
+    _report(
+        "aged_receivables_by_contact",
+        "AgedReceivablesByContact",
+        "aged",
+        by_contact("AccountsReceivable"),
+        "ContactID",
+    ),
+    _report(
+        "aged_payables_by_contact",
+        "AgedPayablesByContact",
+        "aged",
+        by_contact("AccountsPayable"),
+        "ContactID",
+    ),
+    _report("tenninetynine", "TenNinetyNine", "tenninetynine", yearly),
+)
