@@ -92,7 +92,7 @@ class DemoXero:
         self._allowance = Allowance()
         self._calls: list[Call] = []
         self._numbers: dict[str, int] = {}
-        self._last_reply: dict[str, Reply] = {}
+        self._last_reply: dict[tuple[str | None, ...], Reply] = {}
         self._kept = 0
         self._open: set[socket.socket] = set()
         self._closing = threading.Event()
@@ -403,11 +403,13 @@ class DemoXero:
         if call.path in reports.SCOPES:
             return self._report(call)
         endpoint = _endpoint_of(call)
-        before = self._last_reply.get(endpoint.path)
+        # A client is sent its own last page again, not one that an earlier login was on its way to.
+        reader = (endpoint.path, call.params.get("paymentsOnly"), call.headers["authorization"])
+        before = self._last_reply.get(reader)
         if call.number in self.behaviour.repeats_page and before:
             return before
         reply = self._list(endpoint, call)
-        self._last_reply[endpoint.path] = reply
+        self._last_reply[reader] = reply
         headers = self._allowance.headers(self.behaviour)
         return Reply(reply.status, {**reply.headers, **headers}, reply.body)
 
