@@ -53,6 +53,9 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: 
         "stderr": subprocess.PIPE,
         "env": environment(),
     } | options
+    # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen([*COMMAND, *arguments], **given)
 
 
