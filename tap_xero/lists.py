@@ -41,11 +41,10 @@ class ListPage:
     """One answer of a list.
 
     `stamps[i]` is when `rows[i]` was last modified, in ms since 1970, or None where the row does
-    not say; `body` is the whole answer on one line; `server_ms` is Xero's clock as it answered.
+    not say; `server_ms` is Xero's clock as it answered.
     """
 
     rows: list[Row]
-    body: bytes
     received: datetime
     key_properties: tuple[str, ...] = ()
     replication_key: str | None = None
@@ -162,7 +161,6 @@ class XeroList:
             raise StreamError(f"{self.path}: Xero's answer holds no list of records")
         return ListPage(
             rows=[envelope.rows] if isinstance(envelope.rows, dict) else envelope.rows or [],
-            body=answer.body,
             received=answer.received,
             key_properties=self._key_properties,
             replication_key=self._replication_key,
