@@ -116,11 +116,8 @@ class _Sweep:
         page, number = first or self._ask(1), 1
         yield page
         while page.rows and not _is_last(page, number, self.size, self._start.bookmark):
-            following = self._ask(number + 1)
-            if set(following.ids) == set(page.ids):
-                following = self._ask(number + 1)
-            if set(following.ids) == set(page.ids):
-                self._check_repeated(page, number)
+            following = self._following(page, number)
+            if following is None:
                 return
             page, number = following, number + 1
             yield page
@@ -180,10 +177,23 @@ class _Sweep:
         params = self._list.page_params(number, self.size)
         return self._list.ask(self._start.asked_since, **params)
 
-    def _check_repeated(self, page: ListPage, number: int) -> None:
-        """Raise StreamError unless a page that came again as the next one can be everything."""
-        if is_full(page, self.size) and not _claims_to_be_last(page, number):
-            raise StreamError(f"{self._list.path}: Xero sends page {number} as {number + 1} too")
+    def _following(self, page: ListPage, number: int) -> ListPage | None:
+        """Return the page behind `page`, or None where that is sent again, being everything.
+
+        The same rows come again, too, when just a page of them was put before them, or when
+        chance orders rows of one stamp so. Then page `number` has changed, now or next time.
+        """
+        for _ in range(2):
+            following = self._ask(number + 1)
+            if _differ(following, page):
+                return following
+            if not is_full(page, self.size):
+                return None
+            if _differ(self._ask(number), page):
+                return following
+        if _claims_to_be_last(page, number):
+            return None
+        raise StreamError(f"{self._list.path}: Xero sends page {number} as {number + 1} too")
 
 
 def halved(size: int) -> int:
@@ -219,6 +229,10 @@ def _is_last(page: ListPage, number: int, size: int, bookmark: int | None) -> bo
     latest = newest(page)
     nothing_new = bookmark is not None and latest is not None and latest <= bookmark
     return number == 1 and nothing_new and len(page.rows) * _TINY < min(size, DEFAULT_PAGE_SIZE)
+
+
+def _differ(one: ListPage, other: ListPage) -> bool:
+    return set(one.ids) != set(other.ids)
 
 
 def _claims_to_be_last(page: ListPage, number: int) -> bool:

@@ -198,7 +198,7 @@ def test_a_list_that_never_gets_past_its_first_page_is_an_error() -> None:
 
         assert isinstance(run.error, StreamError)
         assert "Quotes: Xero sends page 1 as 2 too" in str(run.error)
-        assert len(data_calls(xero)) == 3
+        assert len(data_calls(xero)) == 5
 
 
 def test_a_page_that_comes_twice_hides_no_other() -> None:
