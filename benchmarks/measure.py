@@ -139,4 +139,7 @@ def _invoices(fields: int | None) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    # An installed tap has its bytecode beside it; here the first run writes it, if it may.
+    settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    settings.pop("PYTHONDONTWRITEBYTECODE", None)
+    return settings

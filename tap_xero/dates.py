@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +30,7 @@ _LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
 _MS_DATE = re.compile(rb'"\\?/Date\((-?[0-9]{1,15})(?:([+-])([0-9]{2})([0-9]{2}))?\)\\?/"')
 _ISO_DATE = re.compile(
     rb'"([0-9]{4}-[0-9]{2}-[0-9]{2})'
-    rb"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?)?"
+    rb"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]+))?)?)?"
     rb'(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))?"'
 )
 
@@ -105,10 +105,27 @@ def _format_ms(ms: int) -> bytes | None:
     day_text = _day_text(day)
     if day_text is None:
         return None
+    minutes, rest = divmod(rest, 60_000)
     seconds, milliseconds = divmod(rest, 1000)
-    minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return b'"%sT%02d:%02d:%02d.%03d000Z"' % (day_text, hours, minutes, seconds, milliseconds)
+    return b'"%sT%s:%s:%s.%s000Z"' % (
+        day_text,
+        _two_digits(hours),
+        _two_digits(minutes),
+        _two_digits(seconds),
+        _three_digits(milliseconds),
+    )
+
+
+# Bytes are formatted from bytes far faster than from numbers.
+@cache
+def _two_digits(number: int) -> bytes:
+    return b"%02d" % number
+
+
+@cache
+def _three_digits(number: int) -> bytes:
+    return b"%03d" % number
 
 
 @lru_cache(maxsize=8192)

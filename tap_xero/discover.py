@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero.errors import InputError
 from tap_xero.line_tables import flat_streams
@@ -17,7 +18,9 @@ from tap_xero.schemas import stream_schema
 from tap_xero.streams import REMOVED_STREAMS, STREAMS, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    LoadSchema: TypeAlias = Callable[[], dict[str, Any]]
 
 LOGGER = logging.getLogger(__name__)
 
@@ -53,14 +56,15 @@ class Selection:
 
 def catalog(*, line_tables: bool = False) -> dict[str, Any]:
     """Return the Singer catalog of all streams; `line_tables` is the setting of that name."""
-    return {"streams": [_entry(stream, schema) for stream, schema in _offered(line_tables)]}
+    return {"streams": [_entry(stream, schema()) for stream, schema in _offered(line_tables)]}
 
 
 def default_selection(*, line_tables: bool = False) -> list[Selection]:
     """Return the streams that are synced without a catalog."""
     selected = []
-    for stream, schema in _offered(line_tables):
+    for stream, load in _offered(line_tables):
         if stream.selected_by_default:
+            schema = load()
             fields = frozenset(schema["properties"])
             full_table = stream.replication_key is None
             selected.append(Selection(stream, schema, fields, full_table, by_user=False))
@@ -74,7 +78,7 @@ def selection(catalog: object, source: str, *, line_tables: bool = False) -> lis
 
     Raises InputError, naming the source, when it is no catalog or selects what does not exist.
     """
-    streams = {stream.tap_stream_id: (stream, schema) for stream, schema in _offered(line_tables)}
+    streams = {stream.tap_stream_id: (stream, load) for stream, load in _offered(line_tables)}
     selected = []
     for entry in _entries(catalog, source):
         name = entry.get("tap_stream_id") or entry.get("stream")
@@ -84,7 +88,8 @@ def selection(catalog: object, source: str, *, line_tables: bool = False) -> lis
         if name in REMOVED_STREAMS:
             LOGGER.warning("%s: Xero has removed the list behind stream %s: skipped", source, name)
         elif name in streams:
-            selected.append(_selected(*streams[name], metadata, source))
+            stream, load = streams[name]
+            selected.append(_selected(stream, load(), metadata, source))
         else:
             known = ", ".join(streams)
             raise InputError(f"{source}: there is no stream {name!r}; the streams are {known}")
@@ -95,12 +100,12 @@ def selection(catalog: object, source: str, *, line_tables: bool = False) -> lis
     return selected
 
 
-def _offered(line_tables: bool) -> Iterable[tuple[Stream, dict[str, Any]]]:  # noqa: FBT001
-    """Return the streams that there are, and their schemas."""
+def _offered(line_tables: bool) -> Iterable[tuple[Stream, LoadSchema]]:  # noqa: FBT001
+    """Return the streams that there are; a schema takes a while to load, so not all are."""
     if line_tables:
-        return flat_streams()
+        return ((stream, partial(dict, schema)) for stream, schema in flat_streams())
     lists_and_reports = (*STREAMS, *REPORTS)
-    return ((stream, stream_schema(stream.tap_stream_id)) for stream in lists_and_reports)
+    return ((stream, partial(stream_schema, stream.tap_stream_id)) for stream in lists_and_reports)
 
 
 def _check_line_tables(selected: Sequence[Selection], catalog: object, source: str) -> None:

@@ -1,8 +1,8 @@
 """Streams read ahead of the writer: calls overlap with each other and with writing.
 
-Each of a few threads takes the next stream and runs its pager; its pages go through one queue
-with room for a single page, so a thread that is ahead of the writer waits with one page in hand
-and memory stays bounded by the number of threads. The caller, alone, iterates and writes.
+Each of a few threads takes the next stream and runs its pager. A thread that has read a page
+waits until the caller takes it, so there is never more than a page a thread and the one that is
+being written, and memory stays bounded. The caller, alone, iterates and writes.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ def read_ahead(
                 arrival = crew.arrivals.get(timeout=_GLANCE)
             except queue.Empty:
                 continue
+            crew.taken.release()
             unfinished -= arrival.page is None
             yield arrival
+            del arrival  # it may hold megabytes while the next one is awaited
     finally:
         crew.left.set()
 
@@ -60,7 +62,8 @@ class _Crew:
     """What the threads share: the readers nobody has begun, and the way to the caller."""
 
     def __init__(self, readers: Sequence[Callable[[], Iterator[Page]]]) -> None:
-        self.arrivals: queue.Queue[Arrival] = queue.Queue(maxsize=1)
+        self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self.taken = threading.Semaphore(0)
         self.left = threading.Event()
         self._waiting = iter(enumerate(readers))
         self._lock = threading.Lock()
@@ -85,9 +88,7 @@ class _Crew:
             self._hand_over(Arrival(place, error=error))
 
     def _hand_over(self, arrival: Arrival) -> None:
-        while not self.left.is_set():
-            try:
-                self.arrivals.put(arrival, timeout=_GLANCE)
-            except queue.Full:
-                continue
-            return
+        """Wait until the caller takes this, or one that waits as well, or nobody listens."""
+        self.arrivals.put(arrival)
+        while not self.left.is_set() and not self.taken.acquire(timeout=_GLANCE):
+            continue

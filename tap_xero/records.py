@@ -1,9 +1,9 @@
 """Rows as Xero wrote them to RECORD lines, compiled once per stream from its schema.
 
 Nearly all of a record leaves as it came: msgspec hands over the raw bytes of each top-level
-field, and those bytes are written. Dates are converted on the way. The record, as it is about to
-be written, is then checked against the schema, and only if it does not fit, each of its values
-is looked at: what has the wrong type becomes null, with one warning for each field.
+field, and those bytes are written. Dates are converted where they stand. The record, as it is
+about to be written, is then checked against the schema, and only if it does not fit, each of its
+values is looked at: what has the wrong type becomes null, with one warning for each field.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_xero import dates, values, wire
+from tap_xero import date_fields, dates, values, wire
 
 if TYPE_CHECKING:
     from tap_xero.lists import Row
@@ -45,16 +45,16 @@ class Records:
         self._documented = frozenset(schema["properties"])
         self._warned: set[str] = set()
         kept = {name: part for name, part in schema["properties"].items() if name in selected}
-        self._dates = values.date_plan(kept, self._report)
-        self._types = values.type_plan(kept, self._report)
-        self._checker = values.checker(kept)
+        self._with_dates = date_fields.converter(kept)
+        self._plan = values.plan(kept, self._report)
+        self._fits = values.checker(kept)
         self._head = b'{"type":"RECORD","stream":%s,"record":' % _ENCODER.encode(tap_stream_id)
         self._version = b"" if version is None else b',"version":%d' % version
 
     def lines(self, page: Page) -> bytes:
         """Return a RECORD message for each row of the page, one a line.
 
-        The rows are used up: they hold converted values afterwards.
+        The rows are used up: fields that are left out are gone from them afterwards.
         """
         extracted = dates.now_text(page.source.received)
         tail = b'%s,"time_extracted":"%s"}\n' % (self._version, extracted.encode())
@@ -62,12 +62,9 @@ class Records:
         for row in page.rows:
             if not self._selected.issuperset(row):
                 self._leave_out(row, extracted)
-            values.apply(self._dates, row)
-            record = _ENCODER.encode(row)
-            try:
-                self._checker.decode(record)
-            except (msgspec.DecodeError, RecursionError):
-                values.apply(self._types, row)
+            record = self._with_dates(_ENCODER.encode(row))
+            if not self._fits(record):
+                values.apply(self._plan, row)
                 record = _ENCODER.encode(row)
             parts += (self._head, record, tail)
         return wire.restore(b"".join(parts))

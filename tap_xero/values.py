@@ -1,24 +1,24 @@
-"""What a schema says of values, compiled: where dates are to convert, and what fits.
+"""What a schema says of values, compiled: whether a record fits, and what makes it fit.
 
-A plan is a dict of field name to what converts that field's raw JSON; it is made once from the
-schema and applied to each row. There are two. `date_plan` leads to those fields that may hold a
-date, also further down, opens no others, and leaves alone what is not as it expects.
-`type_plan` looks at every value: dates are converted, and what has the wrong type becomes null.
-`checker` says fast, in C, whether a record needs the second at all: it decodes the record into
-types made from the schema. If it can, the type plan would change nothing.
+`checker` says fast, in C, whether a record fits as it is: it decodes the record into types made
+from the schema. Only if it cannot, the record is opened and each of its values is looked at: a
+plan is a dict of field name to what converts that field's raw JSON, dates to dates, and what has
+the wrong type to null.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache, partial, reduce
+from datetime import datetime
+from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Raw
 
 from tap_xero import dates
+from tap_xero.date_fields import is_date, is_moment
 from tap_xero.lists import Row
 
 if TYPE_CHECKING:
@@ -34,92 +34,48 @@ Report: TypeAlias = "Callable[[str, bytes], None]"
 _NULL = Raw(b"null")
 _ENCODER = msgspec.json.Encoder()
 _ROW = msgspec.json.Decoder(Row)
-_ROWS = msgspec.json.Decoder(list[Row | None])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 
 
-def apply(plan: Plan, row: Row) -> None:
+def apply(parts: Plan, row: Row) -> None:
     """Convert those fields of the row that the plan names, in place."""
-    for name, convert in plan.items():
+    for name, convert in parts.items():
         if name in row:
             row[name] = convert(row[name])
 
 
-def date_plan(properties: Schema, report: Report) -> Plan:
-    """Return the plan that converts dates; lists hold objects, as all of Xero's do."""
-    return _plan(properties, "", partial(_dates, report=report))
-
-
-def type_plan(properties: Schema, report: Report) -> Plan:
-    """Return the plan that makes any row fit; it does no harm to one whose dates are converted."""
-    return _plan(properties, "", partial(_types, report=report))
-
-
-def checker(properties: Schema) -> msgspec.json.Decoder[Any]:
-    """Return a decoder that raises DecodeError (or RecursionError) unless a record fits."""
-    return msgspec.json.Decoder(_struct(properties))
-
-
-def _plan(
-    properties: Schema, prefix: str, converter: Callable[[Schema, str], Convert | None]
-) -> Plan:
-    pairs = ((name, converter(part, prefix + name)) for name, part in properties.items())
+def plan(properties: Schema, report: Report, prefix: str = "") -> Plan:
+    """Return what makes any row fit; it does no harm to one that fits."""
+    pairs = ((name, _converter(part, prefix + name, report)) for name, part in properties.items())
     return {name: convert for name, convert in pairs if convert}
 
 
-def _dates(schema: Schema, path: str, report: Report) -> Convert | None:
-    kinds = _kinds(schema)
-    if kinds == _DATE:
-        return _date(path, report)
-    if "object" in kinds:
-        plan = _plan(_properties(schema), f"{path}.", partial(_dates, report=report))
-        return _if_dated(_in_object(plan)) if plan else None
-    if "array" in kinds:
-        items = schema.get("items", {})
-        plan = _plan(_properties(items), f"{path}[].", partial(_dates, report=report))
-        return _if_dated(_in_objects(plan)) if plan else None
-    return None
+def checker(properties: Schema) -> Callable[[bytes], bool]:
+    """Return what says whether a record, as JSON, fits as it is; it errs on the side of no."""
+    decode = msgspec.json.Decoder(_struct(properties)).decode
+
+    def fits(record: bytes) -> bool:
+        try:
+            decode(record)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return True
+
+    return fits
 
 
 def _date(path: str, report: Report) -> Convert:
-    name = path.rpartition(".")[2]
-    assert "Date" in name, f"{path}: `_if_dated` would miss it"  # noqa: S101
-    # Xero's own naming: what ends so is a moment, everything else is a day (Xero OpenAPI 16.1.0).
-    convert = _instant if name.endswith(("UTC", "UTCString")) else _calendar_day
+    convert = dates.instant if is_moment(path) else dates.calendar_day
 
     def to_date(value: Raw) -> Raw:
         literal = bytes(value)
-        return convert(literal) or _null(literal, path, report)
+        date = convert(literal)
+        return Raw(date) if date else _null(literal, path, report)
 
     return to_date
 
 
-def _instant(literal: bytes) -> Raw | None:
-    text = dates.instant(literal)
-    return Raw(text) if text else None
-
-
-@lru_cache(maxsize=8192)
-def _calendar_day(literal: bytes) -> Raw | None:
-    text = dates.calendar_day(literal)
-    return Raw(text) if text else None
-
-
-def _if_dated(convert: Convert) -> Convert:
-    """Open a value only where the name of a date may stand in it, though it be in a text.
-
-    Most nested documents come without their dates, and a search is far cheaper than decoding.
-    All names of dates have `Date` in them (`date_plan` checks); one may be written with escapes.
-    """
-
-    def convert_if_dated(value: Raw) -> Raw:
-        text = bytes(value)
-        return convert(value) if b"Date" in text or b"\\u" in text else value
-
-    return convert_if_dated
-
-
-def _types(schema: Schema, path: str, report: Report) -> Convert | None:
+def _converter(schema: Schema, path: str, report: Report) -> Convert | None:
     kinds = _kinds(schema)
     if kinds == _DATE:
         return _date(path, report)
@@ -139,35 +95,21 @@ def _types(schema: Schema, path: str, report: Report) -> Convert | None:
 
 def _inside(schema: Schema, path: str, report: Report) -> Convert | None:
     """Return what looks at every value inside an object or an array, if it can be either."""
-    plan = _plan(_properties(schema), f"{path}.", partial(_types, report=report))
-    if plan:
-        return _in_object(plan)
-    item = _types(schema.get("items", {}), f"{path}[]", report)
+    parts = plan(schema.get("properties", {}), report, f"{path}.")
+    if parts:
+        return _in_object(parts)
+    item = _converter(schema.get("items", {}), f"{path}[]", report)
     return _in_array(item) if item else None
 
 
-def _in_object(plan: Plan) -> Convert:
+def _in_object(parts: Plan) -> Convert:
     def convert(value: Raw) -> Raw:
         try:
             row = _ROW.decode(value)
         except msgspec.DecodeError:
             return value
-        apply(plan, row)
+        apply(parts, row)
         return Raw(_ENCODER.encode(row))
-
-    return convert
-
-
-def _in_objects(plan: Plan) -> Convert:
-    def convert(value: Raw) -> Raw:
-        try:
-            rows = _ROWS.decode(value)
-        except msgspec.DecodeError:
-            return value
-        for row in rows:
-            if row:
-                apply(plan, row)
-        return Raw(_ENCODER.encode(rows))
 
     return convert
 
@@ -186,14 +128,9 @@ def _null(value: bytes, path: str, report: Report) -> Raw:
     return _NULL
 
 
-def _properties(schema: Schema) -> Schema:
-    properties: Schema = schema.get("properties", {})
-    return properties
-
-
 def _kinds(schema: Schema) -> frozenset[str]:
     """Return the types that a value may have beside null, or `date-time`; empty means any."""
-    if schema.get("format") == "date-time":
+    if is_date(schema):
         return _DATE
     types = schema.get("type", [])
     return frozenset([types] if isinstance(types, str) else types) - {"null"}
@@ -241,7 +178,8 @@ def _optional(name: str) -> Any:  # noqa: ANN401 - msgspec types its fields as A
 
 _CHECKED: dict[str, Any] = {
     "string": str,
-    "date-time": str,
+    # Every date in UTC passes; one that is no date could not be converted.
+    "date-time": Annotated[datetime, msgspec.Meta(tz=True)],
     "number": float,
     "integer": int,
     "boolean": bool,

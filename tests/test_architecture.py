@@ -56,8 +56,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "discover": {"errors", "line_tables", "reports", "schemas", "streams"},
     "state": {"config", "dates", "discover", "errors", "pagers"},
     # Out.
-    "values": {"dates", "lists"},
-    "records": {"dates", "lists", "pagers", "values", "wire"},
+    "date_fields": {"dates"},
+    "values": {"date_fields", "dates", "lists"},
+    "records": {"date_fields", "dates", "lists", "pagers", "values", "wire"},
     "writer": {"errors"},
     # The loop, and the command around it.
     "reading": {"pagers"},

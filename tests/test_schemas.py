@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from tap_xero.date_fields import is_date
 from tap_xero.errors import InputError
 from tap_xero.reports import REPORTS
 from tap_xero.schemas import resolve, schema_folder, stream_schema
@@ -117,6 +118,18 @@ def test_dates_are_known_by_their_name(name: str) -> None:
         for field, inner in part.get("properties", {}).items():
             if field.endswith(("UTC", "DateString", "UTCString")):
                 assert inner.get("format") == "date-time", field
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_text_never_has_the_name_of_a_date(name: str) -> None:
+    fields = [
+        (field, inner)
+        for part in parts(resolve(FOLDER, name))
+        for field, inner in part.get("properties", {}).items()
+    ]
+    dates = {field for field, inner in fields if is_date(inner)}
+    texts = {field for field, inner in fields if "string" in inner["type"] and not is_date(inner)}
+    assert not dates & texts, "it would be taken for one: dates are found by their names"
 
 
 @pytest.mark.parametrize("stream", BY_ID)
