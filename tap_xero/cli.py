@@ -11,7 +11,6 @@ import argparse
 import gc
 import logging
 import os
-import tempfile
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from functools import partial
@@ -144,6 +143,7 @@ def _config_files(arguments: argparse.Namespace) -> Iterator[list[str]]:
         yield arguments.config
         return
     import json
+    import tempfile
 
     from tap_xero.demo import DemoXero
 

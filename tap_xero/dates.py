@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +26,10 @@ MS_A_DAY = 86_400_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _FIRST_MS = (date.min.toordinal() - _EPOCH_DAY) * MS_A_DAY
 _LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
+
+# Bytes are put together from bytes several times as fast as from numbers.
+_TWO_DIGITS = [b"%02d" % number for number in range(60)]
+_THREE_DIGITS = [b"%03d" % number for number in range(1000)]
 
 _MS_DATE = re.compile(rb'"\\?/Date\((-?[0-9]{1,15})(?:([+-])([0-9]{2})([0-9]{2}))?\)\\?/"')
 _ISO_DATE = re.compile(
@@ -110,22 +114,11 @@ def _format_ms(ms: int) -> bytes | None:
     hours, minutes = divmod(minutes, 60)
     return b'"%sT%s:%s:%s.%s000Z"' % (
         day_text,
-        _two_digits(hours),
-        _two_digits(minutes),
-        _two_digits(seconds),
-        _three_digits(milliseconds),
+        _TWO_DIGITS[hours],
+        _TWO_DIGITS[minutes],
+        _TWO_DIGITS[seconds],
+        _THREE_DIGITS[milliseconds],
     )
-
-
-# Bytes are formatted from bytes far faster than from numbers.
-@cache
-def _two_digits(number: int) -> bytes:
-    return b"%02d" % number
-
-
-@cache
-def _three_digits(number: int) -> bytes:
-    return b"%03d" % number
 
 
 @lru_cache(maxsize=8192)
