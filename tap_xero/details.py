@@ -200,7 +200,8 @@ class Walk:
         head = {"DocumentType": self.parent.tap_stream_id, "DocumentID": document.uid}
         whose = {name: _raw(value) for name, value in head.items()}
         added = {name: _raw(value) for name, value in more.items()}
-        return row | whose | key | {UPDATED: document.modified} | added
+        own = whose | key | {UPDATED: document.modified}
+        return own | row | own | added
 
 
 def _history(walk: Walk, document: Document) -> Page:

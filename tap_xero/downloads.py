@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tap_xero.errors import InputError, StreamError
 
-# Of a name, in bytes: with an id before it and an ending behind, it stays below the usual 255.
-_LONGEST = 150
+# In bytes: a name with an id before it and an ending behind stays below the usual 255.
+_LONGEST_ID = 40
+_LONGEST_NAME = 150
 _LONGEST_ENDING = 20
 
 
@@ -35,7 +36,8 @@ def prepare_folder(folder: str) -> Path:
 
 def place(folder: Path, document_type: str, document: str, attachment: str, name: str) -> Path:
     """Return where a file belongs; `document` and `attachment` are ids, `name` is Xero's."""
-    return folder / document_type / _safe(document) / f"{_safe(attachment)}-{_safe(name)}"
+    file = f"{_safe_id(attachment)}-{_safe_name(name)}"
+    return folder / document_type / _safe_id(document) / file
 
 
 def holds(path: Path, length: int | None) -> bool:
@@ -63,19 +65,26 @@ def save(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _safe(text: str) -> str:
-    kept = "".join(each if each.isalnum() or each in " ._-" else "_" for each in text)
+def _safe_id(text: str) -> str:
+    return _cut(_only(text, "-"), _LONGEST_ID)
+
+
+def _safe_name(text: str) -> str:
+    kept = _only(text, " ._-")
     stem, dot, ending = kept.rpartition(".")
     if not dot or len(ending.encode()) > _LONGEST_ENDING:
         stem, ending = kept, ""
-    # Blanks and dots at an end would hide the name, mean another folder or be dropped by Windows.
-    short = _cut(stem, _LONGEST).strip(" .") or "_"
-    ending = ending.strip(" .")
+    short, ending = _cut(stem, _LONGEST_NAME), ending.strip(" .")
     return f"{short}.{ending}" if ending else short
 
 
+def _only(text: str, signs: str) -> str:
+    return "".join(each if each.isalnum() or each in signs else "_" for each in text)
+
+
 def _cut(text: str, longest: int) -> str:
-    return text.encode()[:longest].decode(errors="ignore")
+    """Return text of so many bytes, without blanks and dots at its ends, which Windows drops."""
+    return text.encode()[:longest].decode(errors="ignore").strip(" .") or "_"
 
 
 def _reason(error: Exception) -> str:

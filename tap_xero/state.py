@@ -140,7 +140,7 @@ class State:
 
         Raises InputError when the state says it in a way that cannot be read.
         """
-        kept = self.value["bookmarks"].get(details, {})
+        kept = self.value["bookmarks"].get(details) or {}
         try:
             place = kept.get(documents)
             if place is None:
@@ -160,4 +160,4 @@ class State:
         if position.uid is not None:
             place[DOCUMENT] = position.uid
         bookmarks = self.value["bookmarks"]
-        bookmarks[details] = {**bookmarks.get(details, {}), documents: place}
+        bookmarks[details] = {**(bookmarks.get(details) or {}), documents: place}
