@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-# So many documents of a list, one after the other, are refused to a login that may read none.
+# So many documents of a list, one after the other, are refused to a login that may read none; or
+# all of them, where there are fewer.
 _REFUSALS = 3
 _ENCODER = msgspec.json.Encoder()
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
@@ -96,7 +97,8 @@ class Walk:
     folder: Path | None
     passed_over: list[str]
     calls: int = 0
-    _refused: int = field(default=0, init=False)
+    _answered: bool = field(default=False, init=False)
+    _refused: list[SkipStreamError] = field(default_factory=list, init=False)
 
     @property
     def name(self) -> str:
@@ -126,6 +128,8 @@ class Walk:
             if ready and not self._refused:
                 last = max(each.stamp for each in ready)
                 yield Page([], page.source, position=Position(last))
+        if self._refused and not self._answered:
+            raise self._refused[0]
 
     def _ahead(self, rows: list[Row]) -> Iterator[Document]:
         """Yield the documents among `rows` to which the walk has not come, up to its end."""
@@ -153,12 +157,13 @@ class Walk:
             self._pass_over(document.uid, str(error))
             return Page([], listed, position=None if self._refused else position)
         except SkipStreamError as error:
-            self._refused += 1
-            if self._refused == _REFUSALS:
+            self._refused.append(error)
+            if len(self._refused) == _REFUSALS:
                 raise
             self._pass_over(document.uid, str(error))
             return Page([], listed)
-        self._refused = 0
+        self._answered = True
+        self._refused.clear()
         return page and Page(page.rows, page.source, position=position)
 
     def _pass_over(self, uid: str, reason: str) -> None:

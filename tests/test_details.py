@@ -216,6 +216,18 @@ def test_all_lists_are_read_before_the_first_call_for_details(xero: DemoXero) ->
     assert max(lists) < min(told)
 
 
+def test_a_list_that_could_not_be_read_waits_with_its_details(history: Books) -> None:
+    history.xero.replace("ManualJournals", rows("ManualJournals", spread(3)))
+    history.streams.append("manual_journals")
+    history.xero.fail(Fault.status(400), on=lambda call: call.path == "Invoices")
+    output = history.run()
+    assert [run.name for run in report.failures(output.runs)] == ["invoices"]
+    assert history.documents("history") == expected(3)
+    assert [call.path for call in history.calls()].count("Invoices") == 1
+    history.run()
+    assert history.documents("history") == expected(30)
+
+
 def test_nobody_gets_them_without_asking(xero: DemoXero) -> None:
     chosen = {entry["tap_stream_id"]: entry for entry in catalog()["streams"]}
     for name in NAMES:
@@ -340,13 +352,42 @@ def test_with_a_call_or_two_a_run_everybody_gets_on_in_the_end(limit: int) -> No
     streams = {"invoices": "Invoices", "manual_journals": "ManualJournals", "quotes": "Quotes"}
     for tried in books(*streams, *NAMES):
         for path in streams.values():
-            given = rows(path, spread(4))
-            tried.xero.replace(path, [each[:-1] + b',"HasAttachments":true}' for each in given])
+            tried.xero.replace(path, attached_rows(path, 4))
         for _ in range(24 // limit):
             tried.run(detail_calls_per_run=limit)
         for name in NAMES:
             told = {(each["DocumentType"], each["DocumentID"]) for each in tried.records(name)}
             assert told == {(stream, uid) for stream in streams for uid in expected(4)}
+
+
+def attached_rows(path: str, count: int) -> list[bytes]:
+    return [each[:-1] + b',"HasAttachments":true}' for each in rows(path, spread(count))]
+
+
+def test_the_lists_of_a_stream_get_their_share(history: Books) -> None:
+    history.xero.replace("ManualJournals", rows("ManualJournals", spread(30, every=30 * SECOND)))
+    history.streams.insert(0, "manual_journals")
+    for _ in range(3):
+        history.run(detail_calls_per_run=4)
+        asked = Counter(call.path.split("/")[0] for call in details(history.calls()))
+        assert asked == {"Invoices": 2, "ManualJournals": 2}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_list_that_changes_all_the_time_does_not_starve_the_others(
+    history: Books, limit: int
+) -> None:
+    """Nor, with a call or two, does a stream the other."""
+    history.xero.replace("ManualJournals", attached_rows("ManualJournals", 3))
+    history.streams += ["manual_journals", "attachments"]
+    busy = iter(range(1000))
+    for _ in range(36 // limit):
+        for _ in range(3):
+            history.xero.edit("Invoices", f"row-{next(busy) % 30:06d}", Reference="changed")
+        history.run(detail_calls_per_run=limit)
+    for name in NAMES:
+        told = [each for each in history.records(name) if each["DocumentType"] != "invoices"]
+        assert {each["DocumentID"] for each in told} == expected(3), name
 
 
 def test_the_day_that_is_used_up_ends_the_run_and_the_next_day_goes_on(history: Books) -> None:
@@ -371,6 +412,17 @@ def test_more_documents_of_one_stamp_than_calls_get_on_from_run_to_run() -> None
             tied.run(detail_calls_per_run=40, page_size=50)
         assert tied.documents("history") == expected(251)
         assert len(details(data_calls(tied.xero))) == 251
+
+
+@pytest.mark.parametrize("limit", range(9, 21))
+def test_a_run_may_end_between_documents_of_one_stamp_on_two_pages(limit: int) -> None:
+    stamps = [FIRST + number // 4 * 60 * SECOND for number in range(60)]
+    for tied in books("invoices", "history", stamps=stamps):
+        tied.xero.behaviour.list_order = "shuffled_ties"
+        tied.xero.behaviour.honours_order = False
+        for _ in range(60 // limit + 2):
+            tied.run(detail_calls_per_run=limit, page_size=9)
+        assert tied.documents("history") == expected(60)
 
 
 def test_documents_edited_between_the_runs_come_again_and_none_is_missing(history: Books) -> None:
@@ -458,6 +510,17 @@ def test_a_document_that_shows_up_late_with_an_older_stamp_is_not_lost(history: 
     late = NOON + 3600 * SECOND - 3 * SECOND
     history.xero.insert("Invoices", row("Invoices", "early", late + SECOND))
     history.run()
+    history.xero.insert("Invoices", row("Invoices", "late", late))
+    history.run()
+    assert {"early", "late"} <= history.documents("history")
+
+
+def test_so_it_is_by_xeros_clock_if_ours_is_wrong(history: Books) -> None:
+    history.xero.clock = lambda: history.time.now().timestamp() - 7200
+    late = NOON + 3600 * SECOND - 7203 * SECOND
+    history.xero.insert("Invoices", row("Invoices", "early", late + SECOND))
+    history.run()
+    assert "early" not in history.documents("history")
     history.xero.insert("Invoices", row("Invoices", "late", late))
     history.run()
     assert {"early", "late"} <= history.documents("history")
@@ -574,6 +637,28 @@ def test_a_login_that_may_not_read_them_loses_none_and_costs_few_calls(both: Boo
     both.xero.behaviour.forbidden = {}
     both.run()
     assert both.documents("attachments") == expected(30)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_refusal_of_the_few_there_are_is_told_and_loses_none(count: int) -> None:
+    for tried in books("invoices", "history", stamps=spread(count)):
+        tried.xero.behaviour.forbidden = {"History": "role403"}
+        output = tried.run()
+        assert [run.name for run in report.failures(output.runs)] == ["history"]
+        assert "history" not in output.state["bookmarks"]
+        tried.xero.behaviour.forbidden = {}
+        tried.run()
+        assert tried.documents("history") == expected(count)
+
+
+def test_a_document_that_is_gone_does_not_take_refused_ones_with_it(history: Books) -> None:
+    history.xero.fail(Fault.status(404), on=lambda call: "row-000001/" in call.path, times=None)
+    history.xero.behaviour.forbidden = {"History": "role403"}
+    assert report.failures(history.run().runs)
+    history.xero.behaviour.forbidden = {}
+    history.xero.faults.clear()
+    history.run()
+    assert history.documents("history") == expected(30)
 
 
 def test_a_document_that_fails_for_good_ends_the_stream_and_is_not_passed_over(

@@ -31,8 +31,9 @@ def read_examples(description: str) -> dict[str, bytes]:
     with Path(description).open(encoding="utf-8") as file:
         document = yaml.load(file, loader)  # noqa: S506 - a safe loader
     examples = {}
+    shared = document.get("components", {}).get("responses", {})
     for path, methods in document["paths"].items():
-        example = _example_of(methods.get("get", {}), document["components"]["responses"])
+        example = _example_of(methods.get("get", {}), shared)
         name = _DETAIL.sub(r"\1/\2", path.strip("/"))
         if example is not None and "{" not in name:
             examples[name] = example
