@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
+DOCUMENT = "DocumentID"
 # So many documents of a list, one after the other, are refused to a login that may read none; or
 # all of them, where there are fewer.
 _REFUSALS = 3
@@ -202,7 +203,7 @@ class Walk:
 
     def record(self, document: Document, key: Row, row: Row, **more: str | None) -> Row:
         """Return a row with what tells whose it is in front."""
-        head = {"DocumentType": self.parent.tap_stream_id, "DocumentID": document.uid}
+        head = {"DocumentType": self.parent.tap_stream_id, DOCUMENT: document.uid}
         whose = {name: _raw(value) for name, value in head.items()}
         added = {name: _raw(value) for name, value in more.items()}
         own = whose | key | {UPDATED: document.modified}
@@ -302,7 +303,7 @@ def _detail_stream(name: str, path: str, key: str, scope: str, rows_key: str) ->
     return Stream(
         name,
         f"{{Documents}}/{{DocumentID}}/{path}",
-        ("DocumentType", "DocumentID", key),
+        ("DocumentType", DOCUMENT, key),
         scope,
         one_answer,  # for each document
         UPDATED,  # of the document

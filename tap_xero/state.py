@@ -17,8 +17,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_xero import dates
+from tap_xero.details import DOCUMENT
 from tap_xero.errors import InputError
 from tap_xero.pagers import SECOND, Position, Start
+from tap_xero.streams import UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 JOURNAL_NUMBER = "JournalNumber"
-UPDATED = "UpdatedDateUTC"
-DOCUMENT = "DocumentID"
 
 
 class State:

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "details": {"dates", "downloads", "errors", "lists", "pagers", "streams"},
     "line_tables": {"details", "lists", "pagers", "reports", "schemas", "streams"},
     "discover": {"details", "errors", "line_tables", "reports", "schemas", "streams"},
-    "state": {"config", "dates", "discover", "errors", "pagers"},
+    "state": {"config", "dates", "details", "discover", "errors", "pagers", "streams"},
     "turns": {"details", "errors", "pagers"},
     "detail_walks": {
         "client",
