@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_xero.config import CONFIG_SCHEMA, allowed
+from tap_xero.details import DETAILS
 from tap_xero.discover import catalog
 from tap_xero.line_tables import flat_streams
 from tap_xero.reports import REPORTS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tap_xero.streams import Stream
 
 ROOT = Path(__file__).parent.parent
+LISTED = (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS))
 
 
 def main(*, check: bool) -> int:
@@ -66,7 +68,7 @@ def _stream_table() -> str:
             _replication(stream),
             "yes" if stream.selected_by_default else "no",
         ]
-        for stream in (*STREAMS, *REPORTS)
+        for stream in LISTED
     ]
     return _table(head, rows)
 
@@ -79,11 +81,11 @@ def _stream_details() -> str:
             f"`/{stream.path}`",
             _code(*stream.key_properties),
             _replication(stream),
-            _code(stream.read_scope),
-            _code(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
+            _scope(stream.read_scope),
+            _scope(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
             stream.unseen,
         ]
-        for stream in (*STREAMS, *REPORTS)
+        for stream in LISTED
     ]
     return _table(head, rows)
 
@@ -110,6 +112,10 @@ def _replication(stream: Stream) -> str:
     if stream.replication_key:
         return f"incremental by `{stream.replication_key}`"
     return "full table"
+
+
+def _scope(name: str) -> str:
+    return _code(name) if name else "that of the document"
 
 
 def _code(*names: str) -> str:

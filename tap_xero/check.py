@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tap_xero.errors import SkipStreamError, StreamError
 from tap_xero.organisation import Organisation, describe, read_organisation
 from tap_xero.pagers import journal_numbers, one_answer, wanted
-from tap_xero.sync import open_list
+from tap_xero.streams import open_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

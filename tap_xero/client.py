@@ -22,6 +22,7 @@ from tap_xero.auth import Bearer, XeroAuth
 from tap_xero.clock import Clock
 from tap_xero.errors import (
     DayLimitError,
+    GoneError,
     SkipStreamError,
     SlowAnswerError,
     StopRunError,
@@ -34,7 +35,7 @@ from tap_xero.transport import Reply, Request, Transport
 from tap_xero.wire import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
 
     from typing_extensions import Self
@@ -52,10 +53,11 @@ SETTLE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Answer:
-    """A list as Xero sent it.
+    """A list, or a file, as Xero sent it.
 
-    `body` is one valid JSON object on one line, `{}` where Xero had nothing to say (304, 204);
-    `received` is when it was complete, aware UTC; `size` is in bytes, as packed on the wire.
+    `body` is one valid JSON object on one line, `{}` where Xero had nothing to say (304, 204), or
+    the bytes of the file; `received` is when it was complete, aware UTC; `size` is in bytes, as
+    packed on the wire.
     """
 
     body: bytes = field(repr=False)
@@ -74,11 +76,12 @@ class Usage:
 
 @dataclass
 class _Call:
-    """What one `get` asks for, and how often in a row it was too slow."""
+    """What is asked for, what makes the body of a good reply, and how often it was too slow."""
 
     path: str
-    modified_since: str | None
+    headers: Mapping[str, str]
     params: Mapping[str, str]
+    body: Callable[[Reply], bytes]
     slow: int = 0
 
     @property
@@ -126,10 +129,22 @@ class Client:
 
         `modified_since` is sent as If-Modified-Since, as it is. Raises, when patience is over:
         SlowAnswerError to ask for smaller pages, SkipStreamError when this login may not read the
-        path, StreamError when only this path fails, and to end the run AuthorizeError,
-        DayLimitError and UnreachableError.
+        path, GoneError when there is no such path, StreamError when only this path fails, and to
+        end the run AuthorizeError, DayLimitError and UnreachableError.
         """
-        call = _Call(path, modified_since, params)
+        headers = {"If-Modified-Since": modified_since} if modified_since else {}
+        return self._answer(_Call(path, headers, params, _json_body))
+
+    def get_file(self, path: str, media_type: str) -> Answer:
+        """Return the file at `path`, such as `Invoices/…/Attachments/…`, its bytes as they are.
+
+        Xero wants to be told its media type (Xero OpenAPI 16.1.0, parameter ContentType). Raises
+        what `get` raises, but for SlowAnswerError.
+        """
+        headers = {"Accept": "application/octet-stream", "contentType": media_type}
+        return self._answer(_Call(path, headers, {}, _bytes))
+
+    def _answer(self, call: _Call) -> Answer:
         try:
             return self._patiently(call)
         except StopRunError as error:
@@ -161,7 +176,7 @@ class Client:
         request = Request(
             f"{self._config.api_url}/api.xro/2.0/{call.path}",
             Bearer(token, self.auth.tenant_id()),
-            {"If-Modified-Since": call.modified_since} if call.modified_since else {},
+            call.headers,
             call.params,
         )
         with self.pacer as entered:
@@ -208,8 +223,7 @@ class Client:
         """Turn a reply into an answer, or raise what its status means."""
         now = self._clock.now()
         if reply.status in _GOOD:
-            body = EMPTY if reply.status in _NOTHING else _json_body(reply)
-            return Answer(body, reply.headers, now, reply.size)
+            return Answer(call.body(reply), reply.headers, now, reply.size)
         limit = problems.rate_limit(reply, now)
         if limit:
             self._raise_limit(limit, now)
@@ -220,7 +234,8 @@ class Client:
             after = problems.retry_after(reply.headers, now)
             is_slow = reply.status == _GATEWAY_TIMEOUT
             raise TransientError(f"status {reply.status}, {said}", after=after, is_slow=is_slow)
-        raise StreamError(f"{call.path}: {_meaning(reply.status, said)}")
+        error = GoneError if reply.status in _GONE else StreamError
+        raise error(f"{call.path}: {_meaning(reply.status, said)}")
 
     def _raise_limit(self, limit: problems.RateLimit, now: datetime) -> NoReturn:
         """End the run for the day's limit; hold back everybody for a minute's; else try again."""
@@ -247,7 +262,7 @@ class Client:
 
     def _is_reachable(self) -> bool:
         """Whether Xero itself answers one small call, to a path that it does not meter."""
-        probe = _Call("Organisation", None, {})
+        probe = _Call("Organisation", {}, {}, _json_body)
         try:
             self._judge(probe, self.auth.with_token(partial(self._send, probe)))
         except TransientError:
@@ -259,6 +274,7 @@ class Client:
 
 _GOOD = frozenset({200, 204, 304})
 _NOTHING = frozenset({204, 304})
+_GONE = frozenset({404, 410})
 _FORBIDDEN = 403
 _GATEWAY_TIMEOUT = 504
 _MEANINGS = {
@@ -279,7 +295,13 @@ def _meaning(status: int, said: str) -> str:
     return f"{_MEANINGS.get(status, f'refused with status {status}')}: {said}"
 
 
+def _bytes(reply: Reply) -> bytes:
+    return reply.body
+
+
 def _json_body(reply: Reply) -> bytes:
+    if reply.status in _NOTHING:
+        return EMPTY
     kind = reply.headers.get("Content-Type", "json").split(";")[0]
     if "json" not in kind.lower():
         raise TransientError(f"status 200 with {kind[:40]!r} in place of JSON")

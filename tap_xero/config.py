@@ -181,6 +181,19 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "invoice_line_items, in place of lists inside their parent. Discover with it too.",
             "default": False,
         },
+        "detail_calls_per_run": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 5000,
+            "description": "Calls that a run makes at most for history and attachments, once its "
+            "lists are read; the next run goes on.",
+            "default": 250,
+        },
+        "attachments_dir": {
+            "type": "string",
+            "description": "Folder to which attachments are downloaded; when left out, only what "
+            "Xero says of them is read.",
+        },
         "token_file": {
             "type": "string",
             "description": "File in which the refresh token is kept, when the config cannot be "
@@ -221,6 +234,8 @@ class Config:
     report_refresh_months: int
     report_tracking_category_id: str | None
     line_tables: bool
+    detail_calls_per_run: int
+    attachments_dir: str | None
     token_file: str | None
     path: str | None
 

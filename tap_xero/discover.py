@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tap_xero.details import DETAILS, detail_of
 from tap_xero.errors import InputError
 from tap_xero.line_tables import flat_streams
 from tap_xero.reports import REPORTS
@@ -95,6 +96,7 @@ def selection(catalog: object, source: str, *, line_tables: bool = False) -> lis
             raise InputError(f"{source}: there is no stream {name!r}; the streams are {known}")
     if not selected:
         LOGGER.warning("%s selects no stream: set `selected` in the metadata of one", source)
+    _warn_of_details_of_nothing(selected, source)
     if line_tables:
         _check_line_tables(selected, catalog, source)
     return selected
@@ -104,8 +106,19 @@ def _offered(line_tables: bool) -> Iterable[tuple[Stream, LoadSchema]]:  # noqa:
     """Return the streams that there are; a schema takes a while to load, so not all are."""
     if line_tables:
         return ((stream, partial(dict, schema)) for stream, schema in flat_streams())
-    lists_and_reports = (*STREAMS, *REPORTS)
-    return ((stream, partial(stream_schema, stream.tap_stream_id)) for stream in lists_and_reports)
+    streams = (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS))
+    return ((stream, partial(stream_schema, stream.tap_stream_id)) for stream in streams)
+
+
+def _warn_of_details_of_nothing(selected: Sequence[Selection], source: str) -> None:
+    names = {item.stream.tap_stream_id for item in selected}
+    for item in selected:
+        if item.stream.resumes and names.isdisjoint(detail_of(item.stream).documents):
+            LOGGER.warning(
+                "%s selects %s but no stream of documents that have it, such as invoices",
+                source,
+                item.stream.tap_stream_id,
+            )
 
 
 def _check_line_tables(selected: Sequence[Selection], catalog: object, source: str) -> None:
@@ -138,7 +151,7 @@ def _entry(stream: Stream, schema: dict[str, Any]) -> dict[str, Any]:
             schema=schema,
             key_properties=keys,
             valid_replication_keys=[stream.replication_key] if stream.replication_key else None,
-            replication_method=None if stream.replication_key else stream.replication_method,
+            replication_method=stream.replication_method if _is_forced(stream) else None,
         )
     )
     metadata[()]["selected"] = stream.selected_by_default
@@ -158,6 +171,11 @@ def _entry(stream: Stream, schema: dict[str, Any]) -> dict[str, Any]:
         {"breadcrumb": list(breadcrumb), "metadata": part} for breadcrumb, part in metadata.items()
     ]
     return {**entry, "schema": schema, "metadata": listed}
+
+
+def _is_forced(stream: Stream) -> bool:
+    """Say whether the user has no choice of the replication method."""
+    return stream.replication_key is None or stream.resumes
 
 
 def _entries(catalog: object, source: str) -> Iterable[dict[str, Any]]:
@@ -220,5 +238,10 @@ def _full_table(stream: Stream, metadata: Mapping[str, Any], source: str) -> boo
         raise InputError(
             f"{source}: stream {stream.tap_stream_id}: replication-method {method!r} must be one "
             f"of {', '.join(_METHODS)}"
+        )
+    if method == "FULL_TABLE" and stream.resumes:
+        raise InputError(
+            f"{source}: stream {stream.tap_stream_id} takes several runs, so it cannot be "
+            "FULL_TABLE: to read it anew, remove its bookmark from the state"
         )
     return bool(method == "FULL_TABLE")

@@ -9,6 +9,7 @@
     ├── OutputError           stdout cannot be written: a full disk, a target that died
     └── StreamError           this stream ends, the others go on
         ├── SkipStreamError   ... because this login may not read it (scope, plan or role)
+        ├── GoneError         ... unless the caller can do without what Xero does not have
         └── SlowAnswerError   ... unless the caller asks for smaller pages and succeeds
 
 The message is what the user sees: it names the thing, the cause and the next step, and never
@@ -52,6 +53,10 @@ class StreamError(TapError):
 
 class SkipStreamError(StreamError):
     """Xero does not let this login read the stream."""
+
+
+class GoneError(StreamError):
+    """Xero does not have what was asked for."""
 
 
 class SlowAnswerError(StreamError):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
+from tap_xero.details import DETAILS
 from tap_xero.lists import Row
 from tap_xero.pagers import Page
 from tap_xero.reports import REPORTS
@@ -169,7 +170,7 @@ _STREAMS = {stream.tap_stream_id: stream for stream in STREAMS}
 
 def flat_streams() -> Iterator[tuple[Stream, dict[str, Any]]]:
     """Yield every stream with its schema when line tables are on: each parent, then its tables."""
-    for stream in (*STREAMS, *REPORTS):
+    for stream in (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS)):
         schema = stream_schema(stream.tap_stream_id)
         yield stream, {**schema, "properties": _flat(schema["properties"])}
         for table in LINE_TABLES:

@@ -118,6 +118,13 @@ class XeroList:
         """Return the one record with this key, as a page. Raises what `ask` raises."""
         return self._counted(self._client.get(f"{self.path}/{key}", **params))
 
+    def ask_file(self, key: str, media_type: str) -> bytes:
+        """Return the file below the list under `key`. Raises what `Client.get_file` raises."""
+        answer = self._client.get_file(f"{self.path}/{key}", media_type)
+        self.calls += 1
+        self.size += answer.size
+        return answer.body
+
     def beside(self, path: str, key: str, **params: str) -> XeroList:
         """Return another list of the same organisation, incremental and with the key `key`."""
         return XeroList(

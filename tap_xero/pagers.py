@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -72,18 +72,36 @@ class Start:
         return None if self.since is None else self.since - self.reach
 
 
+class Position(NamedTuple):
+    """How far the documents of a list have been walked, in the order of stamp and id.
+
+    `stamp` is in ms since 1970; with `uid` None all documents of that stamp are done.
+    """
+
+    stamp: int
+    uid: str | None = None
+
+    def is_before(self, stamp: int, uid: str) -> bool:
+        """Say whether the document is still to come."""
+        return stamp > self.stamp or (
+            stamp == self.stamp and self.uid is not None and uid > self.uid
+        )
+
+
 @dataclass(frozen=True)
 class Page:
     """Rows to write, taken from the answer `source`.
 
     Once they are written the stream is complete up to and with `complete_to` (None: no further
-    than before); `last` says that it is complete as a whole.
+    than before), or, where documents are walked, up to `position`; `last` says that it is complete
+    as a whole.
     """
 
     rows: list[Row]
     source: ListPage
     complete_to: int | None = None
     last: bool = False
+    position: Position | None = None
 
 
 Pager: TypeAlias = "Callable[[XeroList, Start], Iterator[Page]]"

@@ -10,31 +10,31 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tap_xero.pagers import Page
+T = TypeVar("T")
 
 # How often, in seconds, whoever waits looks whether it should go on waiting.
 _GLANCE = 0.25
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Arrival(Generic[T]):
     """What one stream, by its place in the sequence, has to say: a page, its end, or an error."""
 
     place: int
-    page: Page | None = None
+    page: T | None = None
     error: Exception | None = None
 
 
 def read_ahead(
-    readers: Sequence[Callable[[], Iterator[Page]]],
+    readers: Sequence[Callable[[], Iterator[T]]],
     threads: int,
     stopped: Callable[[], bool],
-) -> Iterator[Arrival]:
+) -> Iterator[Arrival[T]]:
     """Run `readers` on so many threads and yield what arrives, until all have ended or failed.
 
     Ends early once `stopped()` is true. The threads end when the caller stops iterating; they
@@ -58,11 +58,11 @@ def read_ahead(
         crew.left.set()
 
 
-class _Crew:
+class _Crew(Generic[T]):
     """What the threads share: the readers nobody has begun, and the way to the caller."""
 
-    def __init__(self, readers: Sequence[Callable[[], Iterator[Page]]]) -> None:
-        self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+    def __init__(self, readers: Sequence[Callable[[], Iterator[T]]]) -> None:
+        self.arrivals: queue.SimpleQueue[Arrival[T]] = queue.SimpleQueue()
         self.taken = threading.Semaphore(0)
         self.left = threading.Event()
         self._waiting = iter(enumerate(readers))
@@ -77,7 +77,7 @@ class _Crew:
                 return
             self._read(place, reader)
 
-    def _read(self, place: int, reader: Callable[[], Iterator[Page]]) -> None:
+    def _read(self, place: int, reader: Callable[[], Iterator[T]]) -> None:
         try:
             for page in reader():
                 self._hand_over(Arrival(place, page))
@@ -87,7 +87,7 @@ class _Crew:
         except Exception as error:  # noqa: BLE001 - the caller decides what an error means
             self._hand_over(Arrival(place, error=error))
 
-    def _hand_over(self, arrival: Arrival) -> None:
+    def _hand_over(self, arrival: Arrival[T]) -> None:
         """Wait until the caller takes this, or one that waits as well, or nobody listens."""
         self.arrivals.put(arrival)
         while not self.left.is_set() and not self.taken.acquire(timeout=_GLANCE):

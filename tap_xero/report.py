@@ -44,8 +44,8 @@ def summary(
         "streams": {
             run.name: {
                 "rows": run.rows,
-                "calls": run.xero_list.calls,
-                "bytes": run.xero_list.size,
+                "calls": run.calls,
+                "bytes": run.size,
                 "seconds": round(_seconds(run), 3),
                 "bookmark": _bookmark(run, state),
                 "outcome": _outcome(run),

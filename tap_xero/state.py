@@ -4,6 +4,9 @@ The state has the shape of tap-xero 2.x, `{"currently_syncing": …, "bookmarks"
 {"UpdatedDateUTC": …}}}`, and takes 2.x states over; the page numbers that 2.x kept beside its
 bookmarks are dropped, since the bookmark itself is where that page's read began.
 
+Of details (`history`, `attachments`) the bookmark is a position for each list of documents:
+`{"history": {"invoices": {"UpdatedDateUTC": …, "DocumentID": …}}}`.
+
 A bookmark covers only rows that have been written. It never moves back, and never past the
 moment the run began: a list that is not sorted may have shown a row before it was edited.
 """
@@ -14,8 +17,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_xero import dates
+from tap_xero.details import DOCUMENT
 from tap_xero.errors import InputError
-from tap_xero.pagers import SECOND, Start
+from tap_xero.pagers import SECOND, Position, Start
+from tap_xero.streams import UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,3 +125,39 @@ class State:
             capped = min(limits) if before is None else max(min(limits), before)
             new = dates.to_rfc3339(capped)
         self.value["bookmarks"][selection.stream.tap_stream_id] = {key: new}
+
+    def settled(self, server_start: int | None, config: Config) -> int:
+        """Return the moment (ms since 1970) up to which no stamp can turn up any more.
+
+        It lies before the run as far as streams look back behind their bookmarks; `server_start`
+        is when the run began by Xero's clock.
+        """
+        began = min([self._run_start, *filter(None, [server_start])])
+        return began - max(config.lookback_seconds, 1) * SECOND
+
+    def position(self, details: str, documents: str) -> Position | None:
+        """Return how far the stream `details` has come with the documents of a stream.
+
+        Raises InputError when the state says it in a way that cannot be read.
+        """
+        kept = self.value["bookmarks"].get(details) or {}
+        try:
+            place = kept.get(documents)
+            if place is None:
+                return None
+            uid = None if DOCUMENT not in place else "" + place[DOCUMENT]  # text or TypeError
+            return Position(dates.from_rfc3339(place[UPDATED]), uid)
+        except (TypeError, ValueError, AttributeError, KeyError):
+            raise InputError(
+                f"{self._source}: the bookmark of stream {details} for {documents} cannot be "
+                f'read: it must be {{"{UPDATED}": a date-time, "{DOCUMENT}": an id}}; correct it, '
+                "or remove it to read them from the start date"
+            ) from None
+
+    def come_to(self, details: str, documents: str, position: Position) -> None:
+        """Keep how far the stream `details` has come with the documents of a stream."""
+        place = {UPDATED: dates.to_rfc3339(position.stamp)}
+        if position.uid is not None:
+            place[DOCUMENT] = position.uid
+        bookmarks = self.value["bookmarks"]
+        bookmarks[details] = {**(bookmarks.get(details) or {}), documents: place}

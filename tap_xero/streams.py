@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_xero.budgets import budgets_with_lines
+from tap_xero.lists import XeroList
 from tap_xero.pagers import journal_numbers, one_answer
 from tap_xero.seek import modified_since
 from tap_xero.sweep import page_numbers
@@ -22,6 +23,7 @@ from tap_xero.sweep import page_numbers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_xero.client import Client
     from tap_xero.config import Config
     from tap_xero.pagers import Pager
 
@@ -34,9 +36,10 @@ UNIT_PRICES = {"unitdp": "4"}  # else Xero rounds unit prices to 2 decimals
 class Stream:
     """A list of Xero as a Singer stream.
 
-    `scope` is the granular scope (without `.read`) that opens it. `rows_key` is where the answer
-    holds the rows, `page_size` is set where Xero fixes it, `unseen` says in words what changes
-    modified-since does not show, `archived_on_demand` that archived rows come if the user wants.
+    `scope` is the granular scope (without `.read`) that opens it, empty where that depends.
+    `rows_key` is where the answer holds the rows, `page_size` is set where Xero fixes it, `unseen`
+    says in words what changes modified-since does not show, `archived_on_demand` that archived
+    rows come if the user wants.
     """
 
     tap_stream_id: str
@@ -51,6 +54,7 @@ class Stream:
     page_size: int | None = None
     unseen: str = ""
     archived_on_demand: bool = False
+    resumes: bool = False  # takes several runs, each from where the last one stopped
     parent: str = ""  # the stream from whose answers this one is made, see `line_tables`
 
     @property
@@ -75,8 +79,8 @@ class Stream:
 
     @property
     def read_scope(self) -> str:
-        """The scope that lets read the list, and no more."""
-        return self.scope if self.scope == "paymentservices" else f"{self.scope}.read"
+        """The scope that lets read the list, and no more; empty where that depends."""
+        return self.scope if self.scope in ("", "paymentservices") else f"{self.scope}.read"
 
     @property
     def broad_scope(self) -> str:
@@ -344,6 +348,19 @@ STREAMS: tuple[Stream, ...] = (
 
 # Streams of tap-xero 2.x for which Xero has no list any more.
 REMOVED_STREAMS = frozenset({"employees"})
+
+
+def open_list(client: Client, stream: Stream, config: Config) -> XeroList:
+    """Return the list of Xero behind a stream."""
+    return XeroList(
+        client,
+        stream.path,
+        rows_key=stream.rows_key or stream.path,
+        key_properties=stream.key_properties,
+        replication_key=stream.replication_key if stream.takes_modified_since else None,
+        params=stream.request_params(config),
+        page_size=stream.page_size,
+    )
 
 
 def default_scopes() -> str:

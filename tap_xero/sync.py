@@ -3,6 +3,9 @@
 SCHEMA messages come first, for every stream, so that each table exists even when it has no rows.
 Pages then arrive from several streams in turn; each page is one write, followed by the STATE
 that covers it. A stream that fails, or may not be read, leaves the others alone.
+
+Details of documents come last, when all lists have ended, so they never cost a list its calls;
+there the records of each document are one write.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_xero.detail_walks import DetailWalks, ReadList
 from tap_xero.errors import OutputError, SkipStreamError, StreamError
 from tap_xero.line_tables import Splitter
-from tap_xero.lists import XeroList
-from tap_xero.pagers import Calendar, wanted
+from tap_xero.pagers import Calendar, Start, wanted
 from tap_xero.reading import read_ahead
 from tap_xero.records import Records
+from tap_xero.streams import open_list
+from tap_xero.turns import in_turn
 from tap_xero.writer import activate_version
 
 if TYPE_CHECKING:
@@ -26,10 +31,12 @@ if TYPE_CHECKING:
 
     from tap_xero.client import Client
     from tap_xero.config import Config
+    from tap_xero.details import Walk
     from tap_xero.discover import Selection
-    from tap_xero.pagers import Page, Start
+    from tap_xero.lists import XeroList
+    from tap_xero.pagers import Page
     from tap_xero.state import State
-    from tap_xero.streams import Stream
+    from tap_xero.turns import Turn
     from tap_xero.writer import Writer
 
 LOGGER = logging.getLogger(__name__)
@@ -46,11 +53,14 @@ class Lines:
 
 @dataclass
 class StreamRun:
-    """One stream in this run: what reads it, and what came of it."""
+    """One stream in this run: what reads it, and what came of it.
+
+    `lists` are those of Xero behind it: one, but for details, which are read list by list.
+    """
 
     selection: Selection
     start: Start
-    xero_list: XeroList
+    lists: list[XeroList]
     records: Records
     version: int | None
     line_tables: list[Lines] = field(default_factory=list)
@@ -67,6 +77,16 @@ class StreamRun:
     def name(self) -> str:
         """The stream's tap_stream_id."""
         return self.selection.stream.tap_stream_id
+
+    @property
+    def calls(self) -> int:
+        """Answers that came for the stream."""
+        return sum(each.calls for each in self.lists)
+
+    @property
+    def size(self) -> int:
+        """Bytes of these answers, as packed on the wire."""
+        return sum(each.size for each in self.lists)
 
     @property
     def forgiven(self) -> bool:
@@ -90,10 +110,12 @@ class Sync:
     def run(self, selections: Sequence[Selection]) -> None:
         """Sync the selected streams; `runs` then says what came of each.
 
-        Raises the TapErrors that end a run; before it does, a STATE covering all that was
-        written is on stdout.
+        Raises InputError before the first call, and the TapErrors that end a run; before it does,
+        a STATE covering all that was written is on stdout.
         """
-        read = [selection for selection in selections if not selection.stream.parent]
+        details = [selection for selection in selections if selection.stream.resumes]
+        walks = DetailWalks(self.client, self.config, self.state, details)
+        read = [each for each in selections if not (each.stream.parent or each.stream.resumes)]
         ordered = _in_turn(read, self.state.currently_syncing)
         self.state.forget_unused(ordered)
         starts = [self.state.start(selection, self.config) for selection in ordered]
@@ -104,11 +126,15 @@ class Sync:
                 _lines(each, run.version) for each in selections if each.stream.parent == run.name
             ]
             self.runs.append(run)
+        lists = tuple(self.runs)
+        self.runs += [StreamRun(each, Start(), [], _records(each, None), None) for each in details]
         for run in self.runs:
             for selection in (run.selection, *(lines.selection for lines in run.line_tables)):
                 self._write_schema(selection, run.selection.replication_key)
         try:
-            self._read_all()
+            self._read_lists(lists)
+            if details and not self.stopped():
+                self._read_details(lists, walks)
         except OutputError:
             raise
         except BaseException:
@@ -116,10 +142,10 @@ class Sync:
             raise
         self._write(b"")
 
-    def _read_all(self) -> None:
-        readers = [partial(_read, run, self.now) for run in self.runs]
+    def _read_lists(self, runs: Sequence[StreamRun]) -> None:
+        readers = [partial(_read, run, self.now) for run in runs]
         for arrival in read_ahead(readers, self.config.max_concurrency, self.stopped):
-            run = self.runs[arrival.place]
+            run = runs[arrival.place]
             if arrival.page is not None:
                 self._take(run, arrival.page)
             elif arrival.error is None:
@@ -129,12 +155,56 @@ class Sync:
             else:
                 raise arrival.error
 
+    def _read_details(self, lists: Sequence[StreamRun], walks: DetailWalks) -> None:
+        read = [_read_list(run) for run in lists if run.complete]
+        runs = {run.name: run for run in self.runs[len(lists) :]}
+        under_way: list[Walk] = []
+        for run in runs.values():
+            run.began = self.now()
+            of_run = list(walks.of(run.selection, read))
+            run.lists += [each for walk in of_run for each in (walk.listing, walk.answers)]
+            under_way += of_run
+        turns = partial(in_turn, tuple(under_way), walks.allowance)
+        for arrival in read_ahead([turns], 1, self.stopped):
+            if arrival.page is not None:
+                turn = arrival.page
+                self._take_turn(runs[turn.walk.name], turn)
+                if turn.page is None:
+                    under_way.remove(turn.walk)
+            elif arrival.error is None:
+                for run in runs.values():
+                    self._end_details(run, under_way)
+            else:
+                raise arrival.error
+
+    def _take_turn(self, run: StreamRun, turn: Turn) -> None:
+        page = turn.page
+        if turn.error:
+            _fail(run, turn.error)
+        if page is None or page.position is None:
+            return
+        run.pages += 1
+        run.rows += len(page.rows)
+        records = run.records.lines(page)
+        self.state.come_to(run.name, turn.walk.parent.tap_stream_id, page.position)
+        self._write(records)
+
+    def _end_details(self, run: StreamRun, under_way: Sequence[Walk]) -> None:
+        run.ended = self.now()
+        run.complete = run.error is None
+        if any(walk.name == run.name for walk in under_way):
+            LOGGER.info(
+                "%s: the %d calls of detail_calls_per_run are used up, the next run goes on",
+                run.name,
+                self.config.detail_calls_per_run,
+            )
+
     def _prepare(self, selection: Selection, start: Start, version: int) -> StreamRun:
         stream = selection.stream
         xero_list = open_list(self.client, stream, self.config)
         stream_version = version if selection.full_table else None
         records = _records(selection, stream_version)
-        return StreamRun(selection, start, xero_list, records, stream_version)
+        return StreamRun(selection, start, [xero_list], records, stream_version)
 
     def _dated(self, start: Start, now: int) -> Start:
         basis = self.config.report_basis
@@ -193,23 +263,15 @@ def _activated(run: StreamRun) -> bytes:
     return b"".join(activate_version(name, run.version) for name in names)
 
 
-def open_list(client: Client, stream: Stream, config: Config) -> XeroList:
-    """Return the list of Xero behind a stream."""
-    return XeroList(
-        client,
-        stream.path,
-        rows_key=stream.rows_key or stream.path,
-        key_properties=stream.key_properties,
-        replication_key=stream.replication_key if stream.takes_modified_since else None,
-        params=stream.request_params(config),
-        page_size=stream.page_size,
-    )
+def _read_list(run: StreamRun) -> ReadList:
+    return ReadList(run.selection, run.start.page_size, run.server_start)
 
 
 def _read(run: StreamRun, now: Callable[[], datetime]) -> Iterator[Page]:
     run.began = now()
     try:
-        yield from run.selection.stream.pager(run.xero_list, run.start)
+        (xero_list,) = run.lists
+        yield from run.selection.stream.pager(xero_list, run.start)
     finally:
         run.ended = now()
 

@@ -23,6 +23,7 @@ from tap_xero.demo.identity import CLIENT_SECRET
 from tap_xero.errors import (
     AuthorizeError,
     DayLimitError,
+    GoneError,
     SkipStreamError,
     SlowAnswerError,
     StreamError,
@@ -511,8 +512,8 @@ def test_a_silent_xero_ends_the_run(client: Client, xero: DemoXero, time_: FakeT
         ),
         (Fault.status(400, {}, b"<html><title>Bad\nRequest</title>"), StreamError, "'Bad Request'"),
         (Fault.status(400), StreamError, "no explanation"),
-        (Fault.status(404, {}, b"The resource cannot be found"), StreamError, "does not know"),
-        (Fault.status(410), StreamError, "Xero has removed this path"),
+        (Fault.status(404, {}, b"The resource cannot be found"), GoneError, "does not know"),
+        (Fault.status(410), GoneError, "Xero has removed this path"),
         (Fault.status(412), StreamError, "status 412"),
         (Fault.status(501), StreamError, "Xero has not made this"),
         (Fault.status(418), StreamError, "status 418"),

@@ -16,6 +16,7 @@ from jsonschema import Draft4Validator
 from tap_xero.demo import DemoXero
 from tap_xero.demo.examples import read_examples
 from tap_xero.demo.lists import CASH_JOURNALS
+from tap_xero.details import DETAILS
 from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS, Stream
@@ -221,4 +222,4 @@ def test_the_demo_needs_no_config_and_no_account() -> None:
 def test_the_demo_can_be_discovered() -> None:
     done = tap("--demo", "--discover")
     assert done.returncode == 0
-    assert len(json.loads(done.stdout)["streams"]) == len(STREAMS) + len(REPORTS)
+    assert len(json.loads(done.stdout)["streams"]) == len(STREAMS) + len(REPORTS) + len(DETAILS)

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from tap_xero.date_fields import is_date
+from tap_xero.details import DETAILS
 from tap_xero.errors import InputError
 from tap_xero.reports import REPORTS
 from tap_xero.schemas import resolve, schema_folder, stream_schema
@@ -91,7 +92,8 @@ def fixture_rows(stream: Stream) -> list[dict[str, Any]]:
 
 def test_every_stream_has_a_schema_and_every_schema_a_stream() -> None:
     top = {name.removesuffix(".json") for name in FILES if "/" not in name}
-    assert top == {stream.tap_stream_id for stream in (*STREAMS, *REPORTS)}
+    details = (detail.stream for detail in DETAILS)
+    assert top == {stream.tap_stream_id for stream in (*STREAMS, *REPORTS, *details)}
 
 
 def test_every_shared_part_is_used() -> None:

@@ -15,22 +15,28 @@ import msgspec
 from tap_xero.demo.wire import render
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_DETAIL = re.compile(r"(\w+)/\{\w+\}/(History|Attachments)")
 _QUOTED = ("'", '"', "|", ">")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
 def read_examples(description: str) -> dict[str, bytes]:
-    """Read an API description; give the compact JSON of each list that has an example, by path."""
+    """Read an API description; give the compact JSON of each list that has an example, by path.
+
+    What it has of single documents goes by list and kind, such as `Invoices/History`.
+    """
     import yaml
 
     loader = type("ExactLoader", (yaml.CSafeLoader,), {"yaml_constructors": {None: _construct}})
     with Path(description).open(encoding="utf-8") as file:
         document = yaml.load(file, loader)  # noqa: S506 - a safe loader
     examples = {}
+    shared = document.get("components", {}).get("responses", {})
     for path, methods in document["paths"].items():
-        example = _example_of(methods.get("get", {}))
-        if example is not None and "{" not in path:
-            examples[path.strip("/")] = example
+        example = _example_of(methods.get("get", {}), shared)
+        name = _DETAIL.sub(r"\1/\2", path.strip("/"))
+        if example is not None and "{" not in name:
+            examples[name] = example
     return examples
 
 
@@ -47,8 +53,11 @@ def _construct(loader: Any, node: Any) -> Any:  # noqa: ANN401
     return msgspec.Raw(node.value.encode()) if _NUMBER.fullmatch(node.value) else node.value
 
 
-def _example_of(method: dict[str, Any]) -> bytes | None:
-    content = method.get("responses", {}).get("200", {}).get("content", {})
+def _example_of(method: dict[str, Any], shared: dict[str, Any]) -> bytes | None:
+    answer = method.get("responses", {}).get("200", {})
+    if "$ref" in answer:
+        answer = shared[answer["$ref"].rpartition("/")[2]]
+    content = answer.get("content", {})
     example = content.get("application/json", {}).get("example")
     if isinstance(example, str):
         return example.encode()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tap_xero.demo import documents, ledger, standing
+from tap_xero.demo import documents, histories, ledger, standing
 from tap_xero.demo.company import (
     CATEGORIES,
     CURRENCIES,
@@ -63,6 +63,7 @@ class Organisation:
         self._tables: dict[str, Table] = {}
         self._inserted = 0
         self._posted: list[ledger.Source] = []
+        self._stamps: dict[tuple[str, str], list[int]] = {}
         self._postings: dict[str, tuple[int, list[tuple[str, str, Decimal]]]] = {}
 
     def table(self, name: str) -> Table:
@@ -130,7 +131,9 @@ class Organisation:
     def edit(self, name: str, key: str, now: int, fields: dict[str, Any]) -> str:
         """Change fields of a row, and its stamp to `now` where Xero would; return its key."""
         endpoint = find_endpoint(name)
-        document = deepcopy(self.table(name).rows[key].read()) | to_document(fields)
+        row = self.table(name).rows[key]
+        self._stamps.setdefault((endpoint.path, key), [row.stamp]).append(now)
+        document = deepcopy(row.read()) | to_document(fields)
         silent = SILENT_FIELDS.get(endpoint.path, frozenset())
         if (
             endpoint.stamp == "UpdatedDateUTC"
@@ -191,6 +194,18 @@ class Organisation:
         self._tables[find_endpoint(name).path] = Table()
         for row in rows:
             self.put(name, row)
+
+    def history(self, name: str, key: str) -> list[Document]:
+        """Write the history of a document, newest first; KeyError if there is no such document."""
+        path = find_endpoint(name).path
+        stamps = self._stamps.get((path, key)) or [self.table(path).rows[key].stamp]
+        return histories.history(key, stamps)
+
+    def attachments(self, name: str, key: str) -> list[Document]:
+        """Write what is attached to a document; KeyError if there is no such document."""
+        path = find_endpoint(name).path
+        has_any = self.table(path).rows[key].read().get("HasAttachments")
+        return histories.attachments(self.company, path, key) if has_any else []
 
     def forget_rendered(self) -> None:
         """Drop what the tables have kept of rendered rows."""

@@ -15,7 +15,7 @@ import time
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from tap_xero.demo import identity, reports, standing
+from tap_xero.demo import histories, identity, reports, standing
 from tap_xero.demo.behaviour import Behaviour
 from tap_xero.demo.calls import Call, Reply
 from tap_xero.demo.company import Company
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 API = "/api.xro/2.0/"
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 TEXT = {"Content-Type": "text/html; charset=utf-8"}
+FILE = {"Content-Type": "application/octet-stream"}
+NOT_FOUND = Reply(404, TEXT, b"The resource you're looking for cannot be found")
+_DETAILS = frozenset({"History", "Attachments"})
 # Rendered rows are kept up to this many bytes, then all are forgotten.
 KEPT_BYTES = 800_000_000
 
@@ -389,10 +392,12 @@ class DemoXero:
             return None if allowed else _FORBIDDEN["scope401"]()
         endpoint = ENDPOINTS.get(_list_path(call.path))
         if endpoint is None:
-            return Reply(404, TEXT, b"The resource you're looking for cannot be found")
-        if endpoint.path in self.behaviour.forbidden:
-            return _FORBIDDEN[self.behaviour.forbidden[endpoint.path]]()
-        if not identity.may_read(login, endpoint.scopes):
+            return NOT_FOUND
+        kind = _detail_of(call.path)
+        for name in {endpoint.path, kind} & self.behaviour.forbidden.keys():
+            return _FORBIDDEN[self.behaviour.forbidden[name]]()
+        scopes = histories.ATTACHMENT_SCOPES if kind == "Attachments" else endpoint.scopes
+        if not identity.may_read(login, scopes):
             return _FORBIDDEN["scope401"]()
         return None
 
@@ -403,6 +408,13 @@ class DemoXero:
         if call.path in reports.SCOPES:
             return self._report(call)
         endpoint = _endpoint_of(call)
+        if _detail_of(call.path):
+            reply = self._detail(endpoint, call)
+            return Reply(
+                reply.status,
+                {**reply.headers, **self._allowance.headers(self.behaviour)},
+                reply.body,
+            )
         # A client is sent its own last page again, not one that an earlier login was on its way to.
         reader = (endpoint.path, call.params.get("paymentsOnly"), call.headers["authorization"])
         before = self._last_reply.get(reader)
@@ -421,6 +433,40 @@ class DemoXero:
         return Reply(
             200, self._allowance.headers(self.behaviour) | JSON, render(document, pretty=True)
         )
+
+    def _detail(self, endpoint: Endpoint, call: Call) -> Reply:
+        """Answer for the history or the attachments of one document."""
+        _, key, kind, *below = call.path.split("/")
+        told = histories.HISTORY_PATHS if kind == "History" else histories.ATTACHMENT_PATHS
+        if endpoint.path not in told or len(below) > (kind == "Attachments"):
+            return NOT_FOUND
+        if below and "octet-stream" in call.headers.get("accept", ""):
+            return self._file(endpoint, key, below[0])
+        name = f"{endpoint.path}/{kind}"
+        if name in self._answers:
+            return Reply(200, JSON, self._answers[name])
+        try:
+            tell = self.organisation.history if kind == "History" else self.organisation.attachments
+            rows = tell(endpoint.path, key)
+        except KeyError:
+            return NOT_FOUND
+        pretty = self.behaviour.pretty
+        written = [render(row, pretty=pretty, depth=2) for row in rows]
+        plural = "HistoryRecords" if kind == "History" else kind
+        head = self._head(call)
+        body = render_answer(head, plural, render_list(written, pretty=pretty), pretty=pretty)
+        return Reply(200, JSON, body)
+
+    def _file(self, endpoint: Endpoint, key: str, uid: str) -> Reply:
+        """Answer with the content of an attachment."""
+        name = f"{endpoint.path}/Attachments"
+        if name in self._answers:
+            return Reply(200, FILE, histories.content(uid))
+        if key in self.organisation.table(endpoint.path).rows:
+            for file in self.organisation.attachments(endpoint.path, key):
+                if file["AttachmentID"] == uid:
+                    return Reply(200, {"Content-Type": file["MimeType"]}, histories.content(uid))
+        return NOT_FOUND
 
     def _list(self, endpoint: Endpoint, call: Call) -> Reply:
         if "json" not in call.headers.get("accept", ""):
@@ -450,7 +496,7 @@ class DemoXero:
         """Answer for one row by its id."""
         row = self.organisation.table(endpoint.path).rows.get(call.path.rpartition("/")[2])
         if row is None:
-            return Reply(404, TEXT, b"The resource you're looking for cannot be found")
+            return NOT_FOUND
         if endpoint.path == "Budgets":
             budget = standing.budget_with_lines(self.organisation.company, row.read(), call.params)
             written = render(budget, pretty=self.behaviour.pretty, depth=2)
@@ -486,12 +532,7 @@ class DemoXero:
     def _envelope(
         self, endpoint: Endpoint, call: Call, rows: list[bytes], selection: Selection | None
     ) -> Reply:
-        head: Document = {
-            "Id": self._correlation_id(call),
-            "Status": "OK",
-            "ProviderName": "Demo",
-            "DateTimeUTC": f"/Date({self._now()})/",
-        }
+        head = self._head(call)
         kind = self.behaviour.pagination
         if selection and selection.paged and endpoint.paging == "counted" and kind != "missing":
             head["pagination"] = pagination(selection, kind)
@@ -500,6 +541,14 @@ class DemoXero:
         if not rows and self.behaviour.empty_list_as_null:
             written = b"null"
         return Reply(200, JSON, render_answer(head, endpoint.plural, written, pretty=pretty))
+
+    def _head(self, call: Call) -> Document:
+        return {
+            "Id": self._correlation_id(call),
+            "Status": "OK",
+            "ProviderName": "Demo",
+            "DateTimeUTC": f"/Date({self._now()})/",
+        }
 
     def _fixed(self, endpoint: Endpoint, query: Query, call: Call) -> Reply:
         """Give ready-made bytes for the first page, and an empty list for those behind it."""
@@ -519,7 +568,7 @@ class DemoXero:
                 for path, text in read_examples(examples).items()
             }
         return fixed | {
-            name if name in reports.SCOPES else find_endpoint(name).path: text
+            name if name in reports.SCOPES or _is_detail(name) else find_endpoint(name).path: text
             for name, text in answers.items()
         }
 
@@ -543,6 +592,17 @@ def _kind_of(path: str) -> str:
 def _list_path(path: str) -> str:
     """Give the list that a path asks for, also where it asks for one row of it."""
     return path if path in ENDPOINTS else path.partition("/")[0]
+
+
+def _detail_of(path: str) -> str:
+    """Give `History` or `Attachments` where a path asks for these of one document, else nothing."""
+    parts = path.split("/")
+    return parts[2] if len(parts) > 2 and parts[2] in _DETAILS else ""  # noqa: PLR2004
+
+
+def _is_detail(name: str) -> bool:
+    """Say whether fixed answers of this name, such as `Invoices/History`, are for any document."""
+    return name.partition("/")[2] in _DETAILS
 
 
 def _endpoint_of(call: Call) -> Endpoint:
