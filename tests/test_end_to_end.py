@@ -21,6 +21,7 @@ from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS, Stream
 from tests import oracle
+from tests.clocks import impatient_clock
 from tests.harness import Output, catalog_of, sync, tap
 
 if TYPE_CHECKING:
@@ -196,7 +197,9 @@ def assert_whole(stream: Stream, output: Output, answer: bytes) -> None:
 def test_hand_written_answers_come_out_whole(stream: Stream) -> None:
     answer = (FIXTURES / f"{stream.tap_stream_id}.json").read_bytes()
     with DemoXero(size=5, answers={stream.path: answer}) as xero:
-        output = sync(xero, [stream.tap_stream_id], start_date="1900-01-01")
+        output = sync(
+            xero, [stream.tap_stream_id], clock=impatient_clock(), start_date="1900-01-01"
+        )
     assert output.error is None
     assert_whole(stream, output, answer)
 
@@ -205,7 +208,9 @@ def test_hand_written_answers_come_out_whole(stream: Stream) -> None:
 @pytest.mark.parametrize("stream", STREAMS, ids=ALL)
 def test_example_answers_of_the_api_description_come_out_whole(stream: Stream) -> None:
     with DemoXero(size=5, examples=API_DESCRIPTION) as xero:
-        output = sync(xero, [stream.tap_stream_id], start_date="1900-01-01")
+        output = sync(
+            xero, [stream.tap_stream_id], clock=impatient_clock(), start_date="1900-01-01"
+        )
     assert output.error is None
     assert_whole(stream, output, read_examples(API_DESCRIPTION)[stream.path])
 

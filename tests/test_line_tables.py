@@ -16,6 +16,7 @@ from tap_xero.errors import InputError
 from tap_xero.line_tables import LINE_TABLES, POSITION, flat_streams
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS
+from tests.clocks import impatient_clock
 from tests.harness import Output, catalog_of, flat_catalog_of, sync, tap
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def xero() -> Iterator[DemoXero]:
 @pytest.fixture(scope="module")
 def flat(xero: DemoXero) -> Output:
     options = {"line_tables": True, "include_archived_contacts": True, "detail_calls_per_run": 0}
-    output = sync(xero, FLAT, **options)  # type: ignore[arg-type]
+    output = sync(xero, FLAT, clock=impatient_clock(), **options)  # type: ignore[arg-type]
     assert output.error is None
     return output
 

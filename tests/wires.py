@@ -72,6 +72,7 @@ def serving(*answers: bytes) -> Iterator[Wire]:
     def handle(wire: Wire, sock: socket.socket) -> None:
         sock.sendall(answers[min(len(wire.requests), len(answers)) - 1])
         sock.shutdown(socket.SHUT_RDWR)
+        sock.close()  # else a request that was quicker than the shutdown would count
 
     with handling(handle) as wire:
         yield wire
