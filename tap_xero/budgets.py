@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.errors import StreamError
-from tap_xero.lists import Row
+from tap_xero.lists import Row, closed, opened
 from tap_xero.pagers import Page
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def budgets_with_lines(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read all budgets, each with its lines from the month of the start date on."""
     listed = xero_list.ask()
     windows = list(_windows(start.calendar.from_day, start.calendar.today))
-    rows = [_with_lines(xero_list, row, windows) for row in listed.rows]
-    yield Page(rows, listed, last=True)
+    rows = [_with_lines(xero_list, row, windows) for row in opened(listed.rows)]
+    yield Page(closed(rows), listed, last=True)
 
 
 def _windows(first: date, today: date) -> Iterator[tuple[date, date]]:
@@ -72,7 +72,7 @@ def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, 
 
 def _one(xero_list: XeroList, uid: str, begin: date, end: date) -> Row | None:
     answer = xero_list.ask_one(uid, DateFrom=begin.isoformat(), DateTo=end.isoformat())
-    for row in answer.rows:
+    for row in opened(answer.rows):
         if _TEXT.decode(row.get("BudgetID", b'""')) == uid:
             return row
     return None

@@ -18,6 +18,8 @@ from tap_xero import dates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from msgspec import Raw
+
     Schema: TypeAlias = Mapping[str, Any]
 
 # All names of dates have it in them; a pattern that begins with a plain word is found fastest.
@@ -34,7 +36,7 @@ def is_moment(name: str) -> bool:
     return name.endswith(("UTC", "UTCString"))
 
 
-def converter(properties: Schema) -> Callable[[bytes], bytes]:
+def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
     """Return what converts the dates of a record, given as JSON without white space.
 
     `properties` are those of the record's JSON schema. Raises ValueError for a date whose name

@@ -27,6 +27,7 @@ from msgspec import Raw
 
 from tap_xero import dates, downloads
 from tap_xero.errors import GoneError, SkipStreamError
+from tap_xero.lists import closed, opened
 from tap_xero.pagers import Page, Position, one_answer
 from tap_xero.streams import UPDATED, Stream
 
@@ -114,7 +115,7 @@ class Walk:
         """
         waiting: list[Document] = []
         for page in self.parent.pager(self.listing, self.start):
-            waiting += self._ahead(page.rows)
+            waiting += self._ahead(opened(page.rows))
             proven = page.complete_to
             if proven is None:
                 continue
@@ -214,9 +215,9 @@ def _history(walk: Walk, document: Document) -> Page:
     source = walk.ask(f"{quote(document.uid, safe='')}/History")
     rows = [
         walk.record(document, {"Number": _raw(number)}, row)
-        for number, row in enumerate(_from_the_oldest(source.rows), start=1)
+        for number, row in enumerate(_from_the_oldest(opened(source.rows)), start=1)
     ]
-    return Page(rows, source)
+    return Page(closed(rows), source)
 
 
 def _from_the_oldest(rows: list[Row]) -> list[Row]:
@@ -236,7 +237,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
     key = f"{quote(document.uid, safe='')}/Attachments"
     source = walk.ask(key)
     rows, seen = [], set()
-    for number, row in enumerate(source.rows, start=1):
+    for number, row in enumerate(opened(source.rows), start=1):
         uid, path = _text(row, "AttachmentID"), None
         if uid and uid not in seen and walk.folder:
             path = _file_place(walk.folder, walk, document, row)
@@ -250,7 +251,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
         rows.append(
             walk.record(document, own, row, ContentPath=None if path is None else str(path))
         )
-    return Page(rows, source)
+    return Page(closed(rows), source)
 
 
 def _file_place(folder: Path, walk: Walk, document: Document, row: Row) -> Path:

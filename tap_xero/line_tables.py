@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.details import DETAILS
-from tap_xero.lists import Row
+from tap_xero.lists import Row, closed, opened
 from tap_xero.pagers import Page
 from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
@@ -190,9 +190,9 @@ class Splitter:
         self._warned = False
 
     def page(self, page: Page) -> Page:
-        """Return the rows of the table in `page`, which must not have been turned to records."""
-        rows = [line for row in page.rows for line in self._lines(row)]
-        return Page(rows, page.source)
+        """Return the rows of the table in `page`."""
+        rows = [line for row in opened(page.rows) for line in self._lines(row)]
+        return Page(closed(rows), page.source)
 
     def _lines(self, row: Row) -> Iterator[Row]:
         head = {name: row[name] for name in self._carried if name in row}

@@ -1,8 +1,8 @@
 """One list of Xero, asked a page at a time, as the pagers see it.
 
-An answer is decoded no further than needed: each row is a dict of field name to the raw bytes of
-its value. Beside the rows stand what the pagers decide by: each row's key and stamp, what Xero
-says of its pages, and Xero's clock.
+An answer is decoded no further than needed: rows are raw JSON, as Xero wrote them. Beside them
+stands what the pagers decide by: each row's key and stamp, what Xero says of its pages, and
+Xero's clock. Who has to look into rows opens them: a dict of field name to the raw value.
 """
 
 from __future__ import annotations
@@ -19,12 +19,24 @@ from tap_xero import dates
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_xero.client import Answer, Client
 
 Row: TypeAlias = dict[str, Raw]
+_ENCODER = msgspec.json.Encoder()
+_ROW = msgspec.json.Decoder(Row)
+
+
+def opened(rows: Iterable[Raw]) -> list[Row]:
+    """Return the fields of each row; of two with one name the last counts."""
+    return [_ROW.decode(row) for row in rows]
+
+
+def closed(rows: Iterable[Row]) -> list[Raw]:
+    """Return each row as JSON again."""
+    return [Raw(_ENCODER.encode(row)) for row in rows]
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -41,37 +53,21 @@ class ListPage:
     """One answer of a list.
 
     `stamps[i]` is when `rows[i]` was last modified, in ms since 1970, or None where the row does
-    not say; `server_ms` is Xero's clock as it answered.
+    not say; `ids[i]` is one number for its key and stamp together: the same version, the same
+    number. `server_ms` is Xero's clock as it answered.
     """
 
-    rows: list[Row]
+    rows: list[Raw]
     received: datetime
-    key_properties: tuple[str, ...] = ()
-    replication_key: str | None = None
+    stamps: list[int | None]
+    ids: list[int]
     pagination: Pagination | None = None
     server_ms: int | None = None
-
-    @cached_property
-    def stamps(self) -> list[int | None]:
-        """When each row was last modified, in ms since 1970."""
-        name = self.replication_key
-        if name is None:
-            return [None] * len(self.rows)
-        return [dates.to_ms(bytes(row[name])) if name in row else None for row in self.rows]
 
     @cached_property
     def known_stamps(self) -> list[int]:
         """The stamps of those rows that have one."""
         return [stamp for stamp in self.stamps if stamp is not None]
-
-    @cached_property
-    def ids(self) -> list[int]:
-        """One number a row for its key and stamp together: the same version, the same number."""
-        keys = [
-            [bytes(row[name]) if name in row else None for row in self.rows]
-            for name in self.key_properties
-        ]
-        return [hash(version) for version in zip(*keys, self.stamps, strict=True)]
 
 
 class XeroList:
@@ -104,6 +100,7 @@ class XeroList:
         self._key_properties = key_properties
         self._replication_key = replication_key
         self._decoder = msgspec.json.Decoder(_envelope_type(rows_key))
+        self._head = msgspec.json.Decoder(_head_type(key_properties, replication_key))
 
     def ask(self, since: int | None = None, **params: str) -> ListPage:
         """Return one page of what was modified since `since` (ms since 1970), or of everything.
@@ -160,17 +157,25 @@ class XeroList:
     def _page(self, answer: Answer) -> ListPage:
         try:
             envelope = self._decoder.decode(answer.body)
+            rows = envelope.rows or []
+            rows = closed([rows]) if isinstance(rows, dict) else rows
+            heads = [self._head.decode(row) for row in rows]
         except (msgspec.DecodeError, RecursionError) as error:
             raise StreamError(
                 f"{self.path}: Xero's answer is not a list of records: {error}"
             ) from None
         if envelope.rows is msgspec.UNSET and answer.body != b"{}" and envelope.Status != "OK":
             raise StreamError(f"{self.path}: Xero's answer holds no list of records")
+        stamps = [dates.to_ms(bytes(head.stamp)) for head in heads]
+        keys = [
+            [bytes(getattr(head, field)) for head in heads]
+            for field in self._head.type.__struct_fields__[1:]
+        ]
         return ListPage(
-            rows=[envelope.rows] if isinstance(envelope.rows, dict) else envelope.rows or [],
+            rows=rows,
             received=answer.received,
-            key_properties=self._key_properties,
-            replication_key=self._replication_key,
+            stamps=stamps,
+            ids=[hash(version) for version in zip(*keys, stamps, strict=True)],
             pagination=_pagination(envelope.pagination),
             server_ms=_server_ms(envelope.DateTimeUTC, answer.headers.get("Date")),
         )
@@ -182,13 +187,24 @@ def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here h
         [
             (
                 "rows",
-                list[Row] | Row | msgspec.UnsetType | None,  # one record may stand alone
+                list[Raw] | Row | msgspec.UnsetType | None,  # one record may stand alone
                 msgspec.field(default=msgspec.UNSET, name=rows_key),
             ),
             ("pagination", Raw, Raw(b"null")),
             ("DateTimeUTC", Raw, Raw(b"null")),
             ("Status", Any, None),
         ],
+    )
+
+
+def _head_type(key_properties: Sequence[str], replication_key: str | None) -> Any:  # noqa: ANN401 - as above
+    """Return the type of what the pagers know of a row: `stamp`, then each part of its key."""
+    parts = {f"key{number}": name for number, name in enumerate(key_properties)}
+    named = {"stamp": replication_key or "", **parts}
+    return msgspec.defstruct(
+        "Head",
+        [(field, Raw, msgspec.field(default=Raw(b""), name=name)) for field, name in named.items()],
+        gc=False,
     )
 
 

@@ -14,6 +14,7 @@ from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.errors import StreamError
@@ -21,7 +22,7 @@ from tap_xero.errors import StreamError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_xero.lists import ListPage, Row, XeroList
+    from tap_xero.lists import ListPage, XeroList
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -97,7 +98,7 @@ class Page:
     as a whole.
     """
 
-    rows: list[Row]
+    rows: list[Raw]
     source: ListPage
     complete_to: int | None = None
     last: bool = False
@@ -130,16 +131,14 @@ def journal_numbers(xero_list: XeroList, start: Start) -> Iterator[Page]:
     while True:
         source = xero_list.ask(offset=str(offset))
         began = source.server_ms if began is None else began
-        numbers = [_journal_number(row) for row in source.rows]
+        journals = [msgspec.json.decode(row, type=_Journal) for row in source.rows]
+        numbers = [_journal_number(journal) for journal in journals]
         top = max((number for number in numbers if number is not None), default=offset)
         if source.rows and top <= offset:
             raise StreamError(f"{xero_list.path}: Xero sent the journals up to {offset} again")
-        rows = [
-            row
-            for row, number in zip(source.rows, numbers, strict=True)
-            if number is None or number > offset
-        ]
-        last = all(_is_posted_since(began, row) for row in rows)
+        fresh = [at for at, number in enumerate(numbers) if number is None or number > offset]
+        last = all(_is_posted_since(began, journals[at]) for at in fresh)
+        rows = [source.rows[at] for at in fresh]
         yield Page(rows, source, complete_to=top or None, last=last)
         if last:
             return
@@ -183,13 +182,18 @@ def newest(source: ListPage) -> int | None:
     return max(source.known_stamps, default=None)
 
 
-def _journal_number(row: Row) -> int | None:
+class _Journal(msgspec.Struct):
+    JournalNumber: Raw = Raw(b"null")
+    CreatedDateUTC: Raw = Raw(b"null")
+
+
+def _journal_number(journal: _Journal) -> int | None:
     try:
-        return msgspec.json.decode(row["JournalNumber"], type=int)
-    except (KeyError, msgspec.DecodeError):
+        return msgspec.json.decode(journal.JournalNumber, type=int)
+    except msgspec.DecodeError:
         return None
 
 
-def _is_posted_since(moment: int | None, row: Row) -> bool:
-    created = dates.to_ms(bytes(row["CreatedDateUTC"])) if "CreatedDateUTC" in row else None
+def _is_posted_since(moment: int | None, journal: _Journal) -> bool:
+    created = dates.to_ms(bytes(journal.CreatedDateUTC))
     return moment is not None and created is not None and created >= moment

@@ -1,9 +1,9 @@
 """Rows as Xero wrote them to RECORD lines, compiled once per stream from its schema.
 
-Nearly all of a record leaves as it came: msgspec hands over the raw bytes of each top-level
-field, and those bytes are written. Dates are converted where they stand. The record, as it is
-about to be written, is then checked against the schema, and only if it does not fit, each of its
-values is looked at: what has the wrong type becomes null, with one warning for each field.
+Nearly every record leaves as it came: its bytes are written, with its dates converted where they
+stand. Before, it is checked against the schema. Only one that does not fit is opened: fields that
+are not wanted are left out, and what has the wrong type becomes null, with one warning for each
+field.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_xero import date_fields, dates, values, wire
+from tap_xero.lists import opened
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from tap_xero.lists import Row
     from tap_xero.pagers import Page
     from tap_xero.values import Schema
@@ -51,23 +54,26 @@ class Records:
         self._head = b'{"type":"RECORD","stream":%s,"record":' % _ENCODER.encode(tap_stream_id)
         self._version = b"" if version is None else b',"version":%d' % version
 
-    def lines(self, page: Page) -> bytes:
-        """Return a RECORD message for each row of the page, one a line.
-
-        The rows are used up: fields that are left out are gone from them afterwards.
-        """
+    def lines(self, page: Page) -> list[bytes]:
+        """Return a RECORD message for each row of the page, one a line, in pieces to be joined."""
         extracted = dates.now_text(page.source.received)
         tail = b'%s,"time_extracted":"%s"}\n' % (self._version, extracted.encode())
         parts: list[bytes] = []
         for row in page.rows:
-            if not self._selected.issuperset(row):
-                self._leave_out(row, extracted)
-            record = self._with_dates(_ENCODER.encode(row))
+            record = self._with_dates(row)
             if not self._fits(record):
-                values.apply(self._plan, row)
-                record = _ENCODER.encode(row)
-            parts += (self._head, record, tail)
-        return wire.restore(b"".join(parts))
+                record = self._mended(row, extracted)
+            parts += (self._head, wire.restore(record), tail)
+        return parts
+
+    def _mended(self, closed: Raw, extracted: str) -> bytes:
+        (row,) = opened([closed])
+        self._leave_out(row, extracted)
+        record = self._with_dates(_ENCODER.encode(row))
+        if self._fits(record):
+            return record
+        values.apply(self._plan, row)
+        return _ENCODER.encode(row)
 
     def _leave_out(self, row: Row, extracted: str) -> None:
         for name in row.keys() - self._selected:

@@ -18,6 +18,7 @@ from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.budgets import month_start
+from tap_xero.lists import closed, opened
 from tap_xero.pagers import Page, Start
 from tap_xero.report_cells import cell_rows
 from tap_xero.seek import modified_since
@@ -61,8 +62,8 @@ def monthly(
                 source = xero_list.ask(None, **asked)
                 tracking = asked.get("trackingCategoryID")
                 base = _base(month, calendar, Basis=basis, TrackingCategoryID=tracking)
-                rows += cell_rows(source.rows, base)
-            yield Page(rows, source, complete_to=_ms(month.end), last=month == months[-1])
+                rows += cell_rows(opened(source.rows), base)
+            yield Page(closed(rows), source, complete_to=_ms(month.end), last=month == months[-1])
 
     return read
 
@@ -74,8 +75,8 @@ def yearly(xero_list: XeroList, start: Start) -> Iterator[Page]:
     for year in years:
         answer = xero_list.ask(reportYear=str(year))
         period = Period(date(year, 1, 1), date(year, 12, 31))
-        rows = cell_rows(answer.rows, _base(period, start.calendar))
-        yield Page(rows, answer, complete_to=_ms(period.end), last=year == years[-1])
+        rows = cell_rows(opened(answer.rows), _base(period, start.calendar))
+        yield Page(closed(rows), answer, complete_to=_ms(period.end), last=year == years[-1])
 
 
 def by_contact(side: str) -> Pager:
@@ -94,12 +95,12 @@ def by_contact(side: str) -> Pager:
         read_before: set[str] = set()
         for page in modified_since(contacts, Start(page_size=start.page_size)):
             rows = []
-            for uid in sorted({*_owing(page.rows, side)} - read_before):
+            for uid in sorted({*_owing(opened(page.rows), side)} - read_before):
                 read_before.add(uid)
                 answer = xero_list.ask(contactId=uid, date=month.end.isoformat())
-                rows += cell_rows(answer.rows, _base(month, start.calendar, ContactID=uid))
+                rows += cell_rows(opened(answer.rows), _base(month, start.calendar, ContactID=uid))
             complete_to = _ms(month.end) if page.last else None
-            yield Page(rows, page.source, complete_to=complete_to, last=page.last)
+            yield Page(closed(rows), page.source, complete_to=complete_to, last=page.last)
         xero_list.calls += contacts.calls
         xero_list.size += contacts.size
 

@@ -138,9 +138,9 @@ class Sync:
         except OutputError:
             raise
         except BaseException:
-            self._write(b"")
+            self._write([])
             raise
-        self._write(b"")
+        self._write([])
 
     def _read_lists(self, runs: Sequence[StreamRun]) -> None:
         readers = [partial(_read, run, self.now) for run in runs]
@@ -227,8 +227,9 @@ class Sync:
         if not run.pages:
             run.server_start = page.source.server_ms
             run.counted = _counted(run.start, page)
-        lines = [each.records.lines(each.splitter.page(page)) for each in run.line_tables]
-        records = b"".join([run.records.lines(page), *lines])
+        records = run.records.lines(page)
+        for each in run.line_tables:
+            records += each.records.lines(each.splitter.page(page))
         run.pages += 1
         run.rows += len(page.rows)
         run.complete = page.last
@@ -236,7 +237,7 @@ class Sync:
         self._write(records, _activated(run) if page.last else b"")
         self.on_page(run)
 
-    def _write(self, records: bytes, activated: bytes = b"") -> None:
+    def _write(self, records: Sequence[bytes], activated: bytes = b"") -> None:
         unfinished = (run.name for run in self.runs if not (run.complete or run.error))
         self.state.currently_syncing = next(unfinished, None)
         self.writer.page(records, self.state.value, activated)

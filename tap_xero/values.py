@@ -51,8 +51,11 @@ def plan(properties: Schema, report: Report, prefix: str = "") -> Plan:
 
 
 def checker(properties: Schema) -> Callable[[bytes], bool]:
-    """Return what says whether a record, as JSON, fits as it is; it errs on the side of no."""
-    decode = msgspec.json.Decoder(_struct(properties)).decode
+    """Return what says whether a record, as JSON, fits as it is; it errs on the side of no.
+
+    At its top level a record that fits has none but these fields.
+    """
+    decode = msgspec.json.Decoder(_struct(properties, forbid_unknown_fields=True)).decode
 
     def fits(record: bytes) -> bool:
         try:
@@ -148,12 +151,14 @@ _LOOKS = {
 }
 
 
-def _struct(properties: Schema) -> Any:  # noqa: ANN401 - types made at run time
+def _struct(properties: Schema, *, forbid_unknown_fields: bool = False) -> Any:  # noqa: ANN401 - types made at run time
     fields = [
         (f"f{number}", _checked(part) | msgspec.UnsetType, _optional(name))
         for number, (name, part) in enumerate(properties.items())
     ]
-    return msgspec.defstruct("Checked", fields, gc=False)
+    return msgspec.defstruct(
+        "Checked", fields, gc=False, forbid_unknown_fields=forbid_unknown_fields
+    )
 
 
 def _checked(schema: Schema) -> Any:  # noqa: ANN401 - types made at run time

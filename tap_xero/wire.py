@@ -51,7 +51,7 @@ def restore(line: bytes) -> bytes:
 
 def _holds_stand_in(text: bytes) -> bool:
     # One byte is found ten times as fast as four, and hardly any character begins with this one.
-    return STAND_IN[:1] in text and STAND_IN in text
+    return text.find(STAND_IN[:1]) >= 0 and text.find(STAND_IN) >= 0
 
 
 def _compact(text: bytes) -> bytes:

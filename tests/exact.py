@@ -78,7 +78,7 @@ def lines(
         stream, schema, selected=selected or frozenset(schema["properties"]), version=version
     )
     source = xero_list.ask()
-    text = records.lines(Page(source.rows, source))
+    text = b"".join(records.lines(Page(source.rows, source)))
     assert text.endswith(b"\n") or not text
     return text.split(b"\n")[:-1]
 
