@@ -46,6 +46,7 @@ class Records:
         self._stream = tap_stream_id
         self._selected = selected
         self._documented = frozenset(schema["properties"])
+        self._as_they_come = True
         self._warned: set[str] = set()
         kept = {name: part for name, part in schema["properties"].items() if name in selected}
         self._with_dates = date_fields.converter(kept)
@@ -60,23 +61,30 @@ class Records:
         tail = b'%s,"time_extracted":"%s"}\n' % (self._version, extracted.encode())
         parts: list[bytes] = []
         for row in page.rows:
-            record = self._with_dates(row)
-            if not self._fits(record):
-                record = self._mended(row, extracted)
-            parts += (self._head, wire.restore(record), tail)
+            parts += (self._head, wire.restore(self._record(row, extracted)), tail)
         return parts
+
+    def _record(self, row: Raw, extracted: str) -> bytes:
+        if self._as_they_come:
+            record = self._with_dates(row)
+            if self._fits(record):
+                return record
+        return self._mended(row, extracted)
 
     def _mended(self, closed: Raw, extracted: str) -> bytes:
         (row,) = opened([closed])
-        self._leave_out(row, extracted)
+        surplus = row.keys() - self._selected
+        self._leave_out(row, surplus, extracted)
+        # The rows of a list are alike: the next one will have to be opened, too.
+        self._as_they_come = not surplus
         record = self._with_dates(_ENCODER.encode(row))
         if self._fits(record):
             return record
         values.apply(self._plan, row)
         return _ENCODER.encode(row)
 
-    def _leave_out(self, row: Row, extracted: str) -> None:
-        for name in row.keys() - self._selected:
+    def _leave_out(self, row: Row, surplus: set[str], extracted: str) -> None:
+        for name in surplus:
             del row[name]
             if name not in self._documented and name not in self._warned:
                 self._warned.add(name)
