@@ -9,6 +9,7 @@ field.
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tap_xero.lists import Row
     from tap_xero.pagers import Page
-    from tap_xero.values import Schema
+    from tap_xero.values import Plan, Schema
 
 LOGGER = logging.getLogger(__name__)
 
@@ -48,12 +49,18 @@ class Records:
         self._documented = frozenset(schema["properties"])
         self._as_they_come = True
         self._warned: set[str] = set()
-        kept = {name: part for name, part in schema["properties"].items() if name in selected}
+        self._kept = kept = {
+            name: part for name, part in schema["properties"].items() if name in selected
+        }
         self._with_dates = date_fields.converter(kept)
-        self._plan = values.plan(kept, self._report)
         self._fits = values.checker(kept)
         self._head = b'{"type":"RECORD","stream":%s,"record":' % _ENCODER.encode(tap_stream_id)
         self._version = b"" if version is None else b',"version":%d' % version
+
+    @cached_property
+    def _plan(self) -> Plan:
+        """What makes a record fit; most streams never need it, and it takes a while to make."""
+        return values.plan(self._kept, self._report)
 
     def lines(self, page: Page) -> list[bytes]:
         """Return a RECORD message for each row of the page, one a line, in pieces to be joined."""

@@ -55,7 +55,7 @@ def checker(properties: Schema) -> Callable[[bytes], bool]:
 
     At its top level a record that fits has none but these fields.
     """
-    decode = msgspec.json.Decoder(_struct(properties, forbid_unknown_fields=True)).decode
+    decode = msgspec.json.Decoder(_struct(properties, {}, forbid_unknown_fields=True)).decode
 
     def fits(record: bytes) -> bool:
         try:
@@ -151,9 +151,13 @@ _LOOKS = {
 }
 
 
-def _struct(properties: Schema, *, forbid_unknown_fields: bool = False) -> Any:  # noqa: ANN401 - types made at run time
+# Types by the id of the properties that they are made from: equal parts of a schema are one object.
+_Made: TypeAlias = dict[int, Any]
+
+
+def _struct(properties: Schema, made: _Made, *, forbid_unknown_fields: bool = False) -> Any:  # noqa: ANN401 - as below
     fields = [
-        (f"f{number}", _checked(part) | msgspec.UnsetType, _optional(name))
+        (f"f{number}", _checked(part, made) | msgspec.UnsetType, _optional(name))
         for number, (name, part) in enumerate(properties.items())
     ]
     return msgspec.defstruct(
@@ -161,19 +165,22 @@ def _struct(properties: Schema, *, forbid_unknown_fields: bool = False) -> Any: 
     )
 
 
-def _checked(schema: Schema) -> Any:  # noqa: ANN401 - types made at run time
+def _checked(schema: Schema, made: _Made) -> Any:  # noqa: ANN401 - types made at run time
     """Return the type as which msgspec decodes just the values that fit `schema`."""
     kinds = _kinds(schema)
     if not kinds:
         return Raw
-    return reduce(or_, (_checked_kind(kind, schema) for kind in kinds), None)
+    return reduce(or_, (_checked_kind(kind, schema, made) for kind in kinds), None)
 
 
-def _checked_kind(kind: str, schema: Schema) -> Any:  # noqa: ANN401 - types made at run time
+def _checked_kind(kind: str, schema: Schema, made: _Made) -> Any:  # noqa: ANN401 - types made at run time
     if kind == "array":
-        return list[_checked(schema.get("items", {}))]  # type: ignore[misc]
-    if kind == "object" and schema.get("properties"):
-        return _struct(schema["properties"])
+        return list[_checked(schema.get("items", {}), made)]  # type: ignore[misc]
+    parts = schema.get("properties")
+    if kind == "object" and parts:
+        if id(parts) not in made:
+            made[id(parts)] = _struct(parts, made)
+        return made[id(parts)]
     return _CHECKED[kind]
 
 
