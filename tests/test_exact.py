@@ -134,6 +134,23 @@ def test_looking_at_every_value_changes_nothing_in_a_record_that_fits(stream: st
     assert reported == []
 
 
+@pytest.mark.parametrize("stream", STREAMS_OF_MANY_KINDS)
+def test_a_record_that_has_to_be_opened_gives_the_bytes_of_one_that_goes_as_it_came(
+    stream: str,
+) -> None:
+    properties = stream_schema(stream)["properties"]
+
+    @EXAMPLES
+    @given(exact.objects({"properties": properties}))
+    def same(tree: Tree) -> None:
+        assert isinstance(tree, dict)
+        known = {name: part for name, part in tree.items() if name in properties}
+        plain = exact.lines(exact.answer([known], stream), stream)
+        assert exact.lines(exact.answer([{**known, "Unheard": b"1"}], stream), stream) == plain
+
+    same()
+
+
 @pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in STREAMS])
 def test_ordinary_answers_need_no_second_look(stream: str) -> None:
     properties = stream_schema(stream)["properties"]
