@@ -45,7 +45,8 @@ def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
     names = sorted(set(_names(properties)))
     days = [_ending(name) for name in names if not is_moment(name)]
     moments = [_ending(name) for name in names if is_moment(name)]
-    pattern = rf'({_WORD}(?:{_any_of(days)}|({_any_of(moments)})):)("[^"]*")'
+    value = '"[^"]*"'
+    pattern = f"{_WORD}(?:(?:{_any_of(days)}):{value}|((?:{_any_of(moments)}):)({value}))"
     return partial(re.compile(pattern.encode()).sub, _converted)
 
 
@@ -70,10 +71,14 @@ def _any_of(patterns: list[str]) -> str:
 
 
 def _converted(field: re.Match[bytes]) -> bytes:
-    name, moment, literal = field.groups()
-    date = dates.instant(literal) if moment else _calendar_day(literal)
-    return name + (date or literal)
+    if field.lastindex is None:
+        return _day(field[0])
+    name, literal = field.groups()
+    return b"Date" + name + (dates.instant(literal) or literal)
 
 
 # The same days come again and again, the same moments hardly ever.
-_calendar_day = lru_cache(maxsize=8192)(dates.calendar_day)
+@lru_cache(maxsize=8192)
+def _day(field: bytes) -> bytes:
+    name, colon, literal = field.partition(b":")
+    return name + colon + (dates.calendar_day(literal) or literal)

@@ -9,7 +9,6 @@ written under another name first, so a file with its own name is whole, however 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from tap_xero.errors import InputError, StreamError
@@ -22,6 +21,8 @@ _LONGEST_ENDING = 20
 
 def prepare_folder(folder: str) -> Path:
     """Make the folder and prove that files can be put there; raises InputError when they cannot."""
+    import tempfile  # takes a while, and most syncs do without
+
     path = Path(folder).expanduser()
     try:
         path.mkdir(parents=True, exist_ok=True)
