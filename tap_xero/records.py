@@ -13,13 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Raw
 
 from tap_xero import date_fields, dates, values, wire
 from tap_xero.lists import opened
 
 if TYPE_CHECKING:
-    from msgspec import Raw
-
     from tap_xero.lists import Row
     from tap_xero.pagers import Page
     from tap_xero.values import Plan, Schema
@@ -87,6 +86,7 @@ class Records:
         record = self._with_dates(_ENCODER.encode(row))
         if self._fits(record):
             return record
+        (row,) = opened([Raw(record)])
         values.apply(self._plan, row)
         return _ENCODER.encode(row)
 
