@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_xero.config import CONFIG_SCHEMA, allowed
-from tap_xero.details import DETAILS
 from tap_xero.discover import catalog
 from tap_xero.line_tables import flat_streams
-from tap_xero.reports import REPORTS
-from tap_xero.streams import STREAMS
+from tap_xero.offered import OFFERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from tap_xero.streams import Stream
 
 ROOT = Path(__file__).parent.parent
-LISTED = (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS))
 
 
 def main(*, check: bool) -> int:
@@ -68,7 +65,7 @@ def _stream_table() -> str:
             _replication(stream),
             "yes" if stream.selected_by_default else "no",
         ]
-        for stream in LISTED
+        for stream in OFFERED
     ]
     return _table(head, rows)
 
@@ -85,7 +82,7 @@ def _stream_details() -> str:
             _scope(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
             stream.unseen,
         ]
-        for stream in LISTED
+        for stream in OFFERED
     ]
     return _table(head, rows)
 

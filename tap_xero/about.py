@@ -7,16 +7,13 @@ from typing import Any
 
 from tap_xero import __version__
 from tap_xero.config import CONFIG_SCHEMA, allowed
-from tap_xero.details import DETAILS
-from tap_xero.reports import REPORTS
-from tap_xero.streams import STREAMS
+from tap_xero.offered import OFFERED
 
 CAPABILITIES = ("about", "catalog", "discover", "properties", "state", "activate-version")
 
 
 def about() -> dict[str, Any]:
     """Return name, version, capabilities, settings (a JSON schema) and streams."""
-    streams = (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS))
     return {
         "name": "tap-xero",
         "description": "Singer tap for the Xero Accounting API",
@@ -25,7 +22,7 @@ def about() -> dict[str, Any]:
         "supported_python_versions": ["3.10", "3.11", "3.12", "3.13"],
         "capabilities": list(CAPABILITIES),
         "settings": _settings(),
-        "streams": [stream.tap_stream_id for stream in streams],
+        "streams": [stream.tap_stream_id for stream in OFFERED],
     }
 
 

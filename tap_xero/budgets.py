@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.errors import StreamError
-from tap_xero.lists import Row, closed, opened
+from tap_xero.lists import Row, closed, opened, to_raw
 from tap_xero.pagers import Page
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tap_xero.pagers import Start
 
 MONTHS_A_CALL = 24
-_ENCODER = msgspec.json.Encoder()
 _ROWS = msgspec.json.Decoder(list[Row])
 _TEXT = msgspec.json.Decoder(str)
 _NONE = Raw(b"[]")
@@ -67,7 +66,7 @@ def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, 
             account = tuple(bytes(line.get(name, b"")) for name in ("AccountID", "AccountCode"))
             key = (account[0], account[1])
             lines[key] = _merged(lines[key], line) if key in lines else line
-    return {**budget, "BudgetLines": Raw(_ENCODER.encode(list(lines.values())))}
+    return {**budget, "BudgetLines": to_raw(list(lines.values()))}
 
 
 def _one(xero_list: XeroList, uid: str, begin: date, end: date) -> Row | None:
@@ -84,7 +83,7 @@ def _merged(earlier: Row, later: Row) -> Row:
         for line in (earlier, later)
         for balance in _rows(line.get("BudgetBalances", _NONE))
     }
-    together = {"BudgetBalances": Raw(_ENCODER.encode(list(balances.values())))}
+    together = {"BudgetBalances": to_raw(list(balances.values()))}
     return later | together if balances else later
 
 

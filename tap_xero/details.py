@@ -27,7 +27,7 @@ from msgspec import Raw
 
 from tap_xero import dates, downloads
 from tap_xero.errors import GoneError, SkipStreamError
-from tap_xero.lists import closed, opened
+from tap_xero.lists import closed, opened, to_raw
 from tap_xero.pagers import Page, Position, one_answer
 from tap_xero.streams import UPDATED, Stream
 
@@ -44,7 +44,6 @@ DOCUMENT = "DocumentID"
 # So many documents of a list, one after the other, are refused to a login that may read none; or
 # all of them, where there are fewer.
 _REFUSALS = 3
-_ENCODER = msgspec.json.Encoder()
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _ANY_MEDIA_TYPE = "application/octet-stream"
 
@@ -205,8 +204,8 @@ class Walk:
     def record(self, document: Document, key: Row, row: Row, **more: str | None) -> Row:
         """Return a row with what tells whose it is in front."""
         head = {"DocumentType": self.parent.tap_stream_id, DOCUMENT: document.uid}
-        whose = {name: _raw(value) for name, value in head.items()}
-        added = {name: _raw(value) for name, value in more.items()}
+        whose = {name: to_raw(value) for name, value in head.items()}
+        added = {name: to_raw(value) for name, value in more.items()}
         own = whose | key | {UPDATED: document.modified}
         return own | row | own | added
 
@@ -214,7 +213,7 @@ class Walk:
 def _history(walk: Walk, document: Document) -> Page:
     source = walk.ask(f"{quote(document.uid, safe='')}/History")
     rows = [
-        walk.record(document, {"Number": _raw(number)}, row)
+        walk.record(document, {"Number": to_raw(number)}, row)
         for number, row in enumerate(_from_the_oldest(opened(source.rows)), start=1)
     ]
     return Page(closed(rows), source)
@@ -246,7 +245,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
                     return None
                 path = _download(walk, f"{key}/{quote(uid, safe='')}", row, path)
         # Where Xero gives no id, or one twice, the place in the answer stands for it.
-        own = {"AttachmentID": _raw(str(number) if not uid or uid in seen else uid)}
+        own = {"AttachmentID": to_raw(str(number) if not uid or uid in seen else uid)}
         seen.add(uid)
         rows.append(
             walk.record(document, own, row, ContentPath=None if path is None else str(path))
@@ -280,10 +279,6 @@ def _place(document: Document) -> tuple[int, str]:
 
 
 _NULL = Raw(b"null")
-
-
-def _raw(value: object) -> Raw:
-    return Raw(_ENCODER.encode(value))
 
 
 def _text(row: Row, name: str) -> str:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tap_xero.details import DETAILS, detail_of
+from tap_xero.details import detail_of
 from tap_xero.errors import InputError
 from tap_xero.line_tables import flat_streams
-from tap_xero.reports import REPORTS
+from tap_xero.offered import OFFERED
 from tap_xero.schemas import stream_schema
-from tap_xero.streams import REMOVED_STREAMS, STREAMS, Stream
+from tap_xero.streams import REMOVED_STREAMS, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,8 +106,7 @@ def _offered(line_tables: bool) -> Iterable[tuple[Stream, LoadSchema]]:  # noqa:
     """Return the streams that there are; a schema takes a while to load, so not all are."""
     if line_tables:
         return ((stream, partial(dict, schema)) for stream, schema in flat_streams())
-    streams = (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS))
-    return ((stream, partial(stream_schema, stream.tap_stream_id)) for stream in streams)
+    return ((stream, partial(stream_schema, stream.tap_stream_id)) for stream in OFFERED)
 
 
 def _warn_of_details_of_nothing(selected: Sequence[Selection], source: str) -> None:

@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from tap_xero.details import DETAILS
 from tap_xero.lists import Row, closed, opened
+from tap_xero.offered import OFFERED
 from tap_xero.pagers import Page
-from tap_xero.reports import REPORTS
 from tap_xero.schemas import stream_schema
 from tap_xero.streams import STREAMS, UPDATED, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tap_xero.lists import ListPage
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ POSITION = "Position"
 
 _ROWS = msgspec.json.Decoder(list[Row])
 _ITEMS = msgspec.json.Decoder(list[Raw])
-_ROW = msgspec.json.Decoder(Row)
 _NOTHING = frozenset({b"null", b"[]", b'""'})
 
 
@@ -170,7 +170,7 @@ _STREAMS = {stream.tap_stream_id: stream for stream in STREAMS}
 
 def flat_streams() -> Iterator[tuple[Stream, dict[str, Any]]]:
     """Yield every stream with its schema when line tables are on: each parent, then its tables."""
-    for stream in (*STREAMS, *REPORTS, *(detail.stream for detail in DETAILS)):
+    for stream in OFFERED:
         schema = stream_schema(stream.tap_stream_id)
         yield stream, {**schema, "properties": _flat(schema["properties"])}
         for table in LINE_TABLES:
@@ -189,10 +189,9 @@ class Splitter:
         self._levels = [(level, has_id) for level, has_id, _ in _levels(self._table, schema)]
         self._warned = False
 
-    def page(self, page: Page) -> Page:
-        """Return the rows of the table in `page`."""
-        rows = [line for row in opened(page.rows) for line in self._lines(row)]
-        return Page(closed(rows), page.source)
+    def page(self, parents: Iterable[Row], source: ListPage) -> Page:
+        """Return the rows of the table in those of its parent, from the answer `source`."""
+        return Page(closed(line for row in parents for line in self._lines(row)), source)
 
     def _lines(self, row: Row) -> Iterator[Row]:
         head = {name: row[name] for name in self._carried if name in row}
@@ -230,7 +229,7 @@ class Splitter:
         except msgspec.DecodeError:
             self._warn(value)
         items = _ITEMS.decode(value) if value.startswith(b"[") else []
-        return [_ROW.decode(item) for item in items if bytes(item).startswith(b"{")]
+        return opened(item for item in items if bytes(item).startswith(b"{"))
 
     def _warn(self, value: bytes) -> None:
         if not self._warned:

@@ -36,7 +36,12 @@ def opened(rows: Iterable[Raw]) -> list[Row]:
 
 def closed(rows: Iterable[Row]) -> list[Raw]:
     """Return each row as JSON again."""
-    return [Raw(_ENCODER.encode(row)) for row in rows]
+    return [to_raw(row) for row in rows]
+
+
+def to_raw(value: object) -> Raw:
+    """Return a value as it stands in a row."""
+    return Raw(_ENCODER.encode(value))
 
 
 class Pagination(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.errors import StreamError
+from tap_xero.lists import to_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,6 @@ NULL = Raw(b"null")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REPORT_FIELDS = ("ReportID", "ReportName", "ReportType", "ReportDate", "UpdatedDateUTC")
-_ENCODER = msgspec.json.Encoder()
 
 
 class Attribute(msgspec.Struct):
@@ -72,7 +72,7 @@ def cell_rows(reports: Iterable[Row], base: Row) -> list[Row]:
         try:
             for cells in _numbered(report):
                 number += 1
-                rows += (head | {"RowNumber": _json(number)} | cell for cell in cells)
+                rows += (head | {"RowNumber": to_raw(number)} | cell for cell in cells)
         except (msgspec.DecodeError, RecursionError) as error:
             name = bytes(report.get("ReportName", NULL)).decode()
             raise StreamError(f"report {name}: not the shape of a report: {error}") from None
@@ -92,7 +92,7 @@ def _head(report: Row) -> Row:
         titles = _TITLES.decode(report.get("ReportTitles", NULL)) or []
     except msgspec.DecodeError:
         titles = []
-    return head | {"ReportTitles": _json("\n".join(title or "" for title in titles))}
+    return head | {"ReportTitles": to_raw("\n".join(title or "" for title in titles))}
 
 
 def _flat(
@@ -132,21 +132,21 @@ def _described(row: ReportRow, path: tuple[str, ...], title: str | None) -> Row:
     }
     account = attributes.get("account")
     return {
-        "SectionPath": _json(" / ".join(path)),
-        "RowType": _json(row.RowType),
-        "RowTitle": _json(title),
-        "AccountID": _json(account if account and _UUID.fullmatch(account) else None),
+        "SectionPath": to_raw(" / ".join(path)),
+        "RowType": to_raw(row.RowType),
+        "RowTitle": to_raw(title),
+        "AccountID": to_raw(account if account and _UUID.fullmatch(account) else None),
         # Xero writes FXGROUPID where currency gains of several accounts are one row.
-        "AccountGroup": _json(None if account and _UUID.fullmatch(account) else account),
-        "InvoiceID": _json(attributes.get("invoice")),
+        "AccountGroup": to_raw(None if account and _UUID.fullmatch(account) else account),
+        "InvoiceID": to_raw(attributes.get("invoice")),
     }
 
 
 def _contact_cells(contact: dict[str, Raw]) -> list[Row]:
     """Return the records of a contact of a 1099 report, whose fields are its columns."""
     head = {
-        "SectionPath": _json(""),
-        "RowType": _json("Contact"),
+        "SectionPath": to_raw(""),
+        "RowType": to_raw("Contact"),
         "RowTitle": contact.get("Name", NULL),
         "ContactID": contact.get("ContactId", contact.get("ContactID", NULL)),
     }
@@ -166,10 +166,10 @@ def _scalar(value: Raw) -> str | None:
 
 def _cell(number: int, column: str | None, text: str | None) -> Row:
     return {
-        "ColumnNumber": _json(number),
-        "ColumnTitle": _json(column),
+        "ColumnNumber": to_raw(number),
+        "ColumnTitle": to_raw(column),
         "Value": _number(text),
-        "Text": _json(text),
+        "Text": to_raw(text),
     }
 
 
@@ -182,7 +182,3 @@ def _number(text: str | None) -> Raw:
     if text is None or not _NUMBER.fullmatch(text):
         return NULL
     return Raw(text.replace(",", "").encode())
-
-
-def _json(value: str | int | None) -> Raw:
-    return Raw(_ENCODER.encode(value))

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.budgets import month_start
-from tap_xero.lists import closed, opened
+from tap_xero.lists import closed, opened, to_raw
 from tap_xero.pagers import Page, Start
 from tap_xero.report_cells import cell_rows
 from tap_xero.seek import modified_since
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PERIOD_END = "PeriodEndDate"
 FIRST_1099_YEAR = 2012  # developer.xero.com, Reports
-_ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def by_contact(side: str) -> Pager:
         read_before: set[str] = set()
         for page in modified_since(contacts, Start(page_size=start.page_size)):
             rows = []
-            for uid in sorted({*_owing(opened(page.rows), side)} - read_before):
+            for uid in sorted({*_owing(page.rows, side)} - read_before):
                 read_before.add(uid)
                 answer = xero_list.ask(contactId=uid, date=month.end.isoformat())
                 rows += cell_rows(opened(answer.rows), _base(month, start.calendar, ContactID=uid))
@@ -116,11 +115,10 @@ class _Contact(msgspec.Struct):
     Balances: dict[str, _Side] | None = None
 
 
-def _owing(contacts: list[Row], side: str) -> Iterator[str]:
+def _owing(contacts: list[Raw], side: str) -> Iterator[str]:
     for row in contacts:
-        named = {name: row[name] for name in ("ContactID", "Balances") if name in row}
         try:
-            contact = msgspec.json.decode(_ENCODER.encode(named), type=_Contact)
+            contact = msgspec.json.decode(row, type=_Contact)
         except msgspec.DecodeError:  # `[]` or null in place of balances: nothing is owed
             continue
         balance = (contact.Balances or {}).get(side, _Side())
@@ -160,7 +158,7 @@ def _base(period: Period, calendar: Calendar, **more: str | None) -> Row:
         "ReadDateUTC": calendar.now.isoformat(),
         **more,
     }
-    return {name: Raw(_ENCODER.encode(value)) for name, value in values.items()}
+    return {name: to_raw(value) for name, value in values.items()}
 
 
 def _as_of(period: Period, _: Calendar) -> dict[str, str]:

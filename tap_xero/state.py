@@ -71,9 +71,8 @@ class State:
             return Start(since=bookmark, bookmark=bookmark)
         if bookmark is None:
             return Start(since=dates.to_ms_of(config.start_date), page_size=page_size)
-        # A second more at the least: If-Modified-Since might leave out the moment that it names.
         bookmark = min(bookmark, self._run_start)
-        since = bookmark - max(config.lookback_seconds, 1) * SECOND
+        since = bookmark - _lookback(config)
         return Start(since=since, bookmark=bookmark, page_size=page_size)
 
     def forget_unused(self, selections: Sequence[Selection]) -> None:
@@ -133,7 +132,7 @@ class State:
         is when the run began by Xero's clock.
         """
         began = min([self._run_start, *filter(None, [server_start])])
-        return began - max(config.lookback_seconds, 1) * SECOND
+        return began - _lookback(config)
 
     def position(self, details: str, documents: str) -> Position | None:
         """Return how far the stream `details` has come with the documents of a stream.
@@ -161,3 +160,11 @@ class State:
             place[DOCUMENT] = position.uid
         bookmarks = self.value["bookmarks"]
         bookmarks[details] = {**(bookmarks.get(details) or {}), documents: place}
+
+
+def _lookback(config: Config) -> int:
+    """Return how many ms before a bookmark to start.
+
+    A second at the least: If-Modified-Since might leave out the moment that it names.
+    """
+    return max(config.lookback_seconds, 1) * SECOND

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from tap_xero.detail_walks import DetailWalks, ReadList
 from tap_xero.errors import OutputError, SkipStreamError, StreamError
 from tap_xero.line_tables import Splitter
+from tap_xero.lists import opened
 from tap_xero.pagers import Calendar, Start, wanted
 from tap_xero.reading import read_ahead
 from tap_xero.records import Records
@@ -228,8 +229,9 @@ class Sync:
             run.server_start = page.source.server_ms
             run.counted = _counted(run.start, page)
         records = run.records.lines(page)
+        rows = opened(page.rows) if run.line_tables else []
         for each in run.line_tables:
-            records += each.records.lines(each.splitter.page(page))
+            records += each.records.lines(each.splitter.page(rows, page.source))
         run.pages += 1
         run.rows += len(page.rows)
         run.complete = page.last

@@ -389,17 +389,8 @@ class Simulation:
     ) -> Selection:
         chosen = _selection(name, full_table=full_table and name != "journals")
         stream = tamper(chosen.stream)
-        pager = partial(self._pager, stream.pager, name)
-        return replace(chosen, stream=replace(stream, pager=pager))
-
-    def _pager(
-        self,
-        pager: Callable[[XeroList, Start], Iterator[Page]],
-        name: str,
-        xero_list: XeroList,
-        start: Start,
-    ) -> Iterator[Page]:
-        return self._turns.pager(pager, name, xero_list, start)
+        in_turn = lambda *read: self._turns.pager(stream.pager, name, *read)  # noqa: E731
+        return replace(chosen, stream=replace(stream, pager=in_turn))
 
     def _settings(self, dice: Random, max_concurrency: int) -> Config:
         token = self.xero.identity.new_access_token(

@@ -54,8 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"budgets", "dates", "lists", "pagers", "report_cells", "seek", "streams"},
     "downloads": {"errors"},
     "details": {"dates", "downloads", "errors", "lists", "pagers", "streams"},
-    "line_tables": {"details", "lists", "pagers", "reports", "schemas", "streams"},
-    "discover": {"details", "errors", "line_tables", "reports", "schemas", "streams"},
+    "offered": {"details", "reports", "streams"},
+    "line_tables": {"lists", "offered", "pagers", "schemas", "streams"},
+    "discover": {"details", "errors", "line_tables", "offered", "schemas", "streams"},
     "state": {"config", "dates", "details", "discover", "errors", "pagers", "streams"},
     "turns": {"details", "errors", "pagers"},
     "detail_walks": {
@@ -122,7 +123,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "state",
         "streams",
     },
-    "about": {"config", "details", "reports", "streams"},
+    "about": {"config", "offered"},
 }
 # The top: it may import anything.
 COMMAND = "cli"

@@ -81,6 +81,19 @@ class Books:
         """Return the documents of which some run wrote details."""
         return {record["DocumentID"] for record in self.records(stream)}
 
+    def entries(self) -> set[tuple[str, int]]:
+        """Return document and number of each entry of a history that some run wrote."""
+        return {(record["DocumentID"], record["Number"]) for record in self.records("history")}
+
+    def entries_of(self, invoices: Iterable[str]) -> set[tuple[str, int]]:
+        """Return the same of all entries that Xero has for these invoices."""
+        tell = self.xero.organisation.history
+        return {
+            (uid, number)
+            for uid in invoices
+            for number, _ in enumerate(tell("Invoices", uid), start=1)
+        }
+
 
 def books(*streams: str, stamps: Iterable[int] = (), attached: bool = True) -> Iterator[Books]:
     time = FakeTime()
@@ -431,13 +444,7 @@ def test_documents_edited_between_the_runs_come_again_and_none_is_missing(histor
         history.run(detail_calls_per_run=5)
     for _ in range(3):
         history.run()
-    held = {
-        (uid, number)
-        for uid in expected(30)
-        for number in range(1, 1 + len(history.xero.organisation.history("Invoices", uid)))
-    }
-    told = {(each["DocumentID"], each["Number"]) for each in history.records("history")}
-    assert told == held
+    assert history.entries() == history.entries_of(expected(30))
 
 
 @pytest.mark.parametrize("order", ["documented", "id", "desc"])
@@ -486,13 +493,7 @@ def test_whatever_xero_is_like_and_whoever_edits_what_no_entry_is_lost(seed: int
         behaviour.before_call = None
         tried.run()
         tried.run()
-        held = {
-            (uid, number)
-            for uid in expected(60)
-            for number in range(1, 1 + len(tried.xero.organisation.history("Invoices", uid)))
-        }
-        told = {(each["DocumentID"], each["Number"]) for each in tried.records("history")}
-        assert told == held
+        assert tried.entries() == tried.entries_of(expected(60))
         assert tried.documents("attachments") == expected(60)
 
 
