@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tap_xero import discover
 from tap_xero.config import CONFIG_SCHEMA, allowed
-from tap_xero.discover import catalog
 from tap_xero.line_tables import flat_streams
 from tap_xero.offered import OFFERED
 
@@ -36,7 +36,7 @@ def main(*, check: bool) -> int:
 
 def generated() -> dict[Path, str]:
     """Return each file that has generated parts, as it should be."""
-    files = {ROOT / "catalog.json": json.dumps(catalog(), indent=2) + "\n"}
+    files = {ROOT / "catalog.json": discover.as_json()}
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         files[path] = _filled(_read(path))
     return files

@@ -112,12 +112,10 @@ def _command(arguments: argparse.Namespace) -> int:
 
         return _print(about.as_json() if arguments.format == "json" else about.as_text())
     if arguments.discover:
-        import json
-
-        from tap_xero.discover import catalog
+        from tap_xero import discover
 
         line_tables = bool(arguments.config) and _load_config(arguments.config).line_tables
-        return _print(json.dumps(catalog(line_tables=line_tables), indent=2) + "\n")
+        return _print(discover.as_json(line_tables=line_tables))
     if arguments.authorize and arguments.demo:
         raise InputError("--demo is logged in already: leave out --authorize")
     with _config_files(arguments) as config_files:

@@ -10,13 +10,12 @@ after all is left as it is.
 from __future__ import annotations
 
 import re
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from msgspec import Raw
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 # All names of dates have it in them; a pattern that begins with a plain word is found fastest.
 _WORD = "Date"
+_REMEMBERED = 8192
 
 
 def is_date(schema: Schema) -> bool:
@@ -43,11 +43,42 @@ def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
     does not have the word in it by which dates are found.
     """
     names = sorted(set(_names(properties)))
-    days = [_ending(name) for name in names if not is_moment(name)]
-    moments = [_ending(name) for name in names if is_moment(name)]
-    value = '"[^"]*"'
-    pattern = f"{_WORD}(?:(?:{_any_of(days)}):{value}|((?:{_any_of(moments)}):)({value}))"
-    return partial(re.compile(pattern.encode()).sub, _converted)
+    endings = "|".join(rf'{_end(name)}(?<=[{{,]"{name}")' for name in names)
+    never = "(?!)"
+    split = re.compile(f'({_WORD}(?:{endings or never}):"[^"]*")'.encode()).split
+    converted = _Converted(_WORD + _end(name) for name in names if is_moment(name)).__getitem__
+
+    def convert(record: bytes | Raw) -> bytes:
+        parts = split(record)
+        parts[1::2] = map(converted, parts[1::2])
+        return b"".join(parts)
+
+    return convert
+
+
+class _Converted(dict[bytes, bytes]):
+    """Fields, from the word on, to what becomes of them.
+
+    A day is remembered: the same ones come again and again, the same moments hardly ever.
+    """
+
+    def __init__(self, moments: Iterable[str]) -> None:
+        super().__init__()
+        self._moments = frozenset(name.encode() for name in moments)
+
+    def __missing__(self, field: bytes) -> bytes:
+        name, colon, literal = field.partition(b":")
+        if name in self._moments:
+            return name + colon + (dates.instant(literal) or literal)
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[field] = name + colon + (dates.calendar_day(literal) or literal)
+        return self[field]
+
+
+def _end(name: str) -> str:
+    """Return what stands behind the word in a record, to the end of the name."""
+    return name[name.rindex(_WORD) + len(_WORD) :] + '"'
 
 
 def _names(properties: Schema) -> Iterator[str]:
@@ -57,28 +88,3 @@ def _names(properties: Schema) -> Iterator[str]:
             yield name
         yield from _names(part.get("properties", {}))
         yield from _names(part.get("items", {}).get("properties", {}))
-
-
-def _ending(name: str) -> str:
-    """Return a pattern of the name's end behind the word, looking back at what stands before."""
-    at = name.rindex(_WORD) + len(_WORD)
-    return rf'(?<=[{{,]"{name[:at]}){name[at:]}"'
-
-
-def _any_of(patterns: list[str]) -> str:
-    never = "(?!)"
-    return "|".join(patterns) or never
-
-
-def _converted(field: re.Match[bytes]) -> bytes:
-    if field.lastindex is None:
-        return _day(field[0])
-    name, literal = field.groups()
-    return b"Date" + name + (dates.instant(literal) or literal)
-
-
-# The same days come again and again, the same moments hardly ever.
-@lru_cache(maxsize=8192)
-def _day(field: bytes) -> bytes:
-    name, colon, literal = field.partition(b":")
-    return name + colon + (dates.calendar_day(literal) or literal)

@@ -30,6 +30,7 @@ _LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
 # Bytes are put together from bytes several times as fast as from numbers.
 _TWO_DIGITS = [b"%02d" % number for number in range(60)]
 _THREE_DIGITS = [b"%03d" % number for number in range(1000)]
+_MINUTES = [b"%s:%s" % (hour, minute) for hour in _TWO_DIGITS[:24] for minute in _TWO_DIGITS]
 
 _MS_DATE = re.compile(rb'"\\?/Date\((-?[0-9]{1,15})(?:([+-])([0-9]{2})([0-9]{2}))?\)\\?/"')
 _ISO_DATE = re.compile(
@@ -109,15 +110,13 @@ def _format_ms(ms: int) -> bytes | None:
     day_text = _day_text(day)
     if day_text is None:
         return None
-    minutes, rest = divmod(rest, 60_000)
-    seconds, milliseconds = divmod(rest, 1000)
-    hours, minutes = divmod(minutes, 60)
-    return b'"%sT%s:%s:%s.%s000Z"' % (
+    minute, rest = divmod(rest, 60_000)
+    second, millisecond = divmod(rest, 1000)
+    return b'"%sT%s:%s.%s000Z"' % (
         day_text,
-        _TWO_DIGITS[hours],
-        _TWO_DIGITS[minutes],
-        _TWO_DIGITS[seconds],
-        _THREE_DIGITS[milliseconds],
+        _MINUTES[minute],
+        _TWO_DIGITS[second],
+        _THREE_DIGITS[millisecond],
     )
 
 

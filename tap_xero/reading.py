@@ -1,8 +1,11 @@
 """Streams read ahead of the writer: calls overlap with each other and with writing.
 
 Each of a few threads takes the next stream and runs its pager. A thread that has read a page
-waits until the caller takes it, so there is never more than a page a thread and the one that is
-being written, and memory stays bounded. The caller, alone, iterates and writes.
+waits until the caller has taken it, so there is never more than a page a thread and the one that
+is being written, and memory stays bounded. The caller, alone, iterates and writes.
+
+What is overlapped is waiting: for Xero, and for the target. Computing is not, for one thread at a
+time runs Python; two that both want to only get in each other's way.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
+Taken = TypeVar("Taken")
 
 # How often, in seconds, whoever waits looks whether it should go on waiting.
 _GLANCE = 0.25
@@ -33,12 +37,15 @@ class Arrival(Generic[T]):
 def read_ahead(
     readers: Sequence[Callable[[], Iterator[T]]],
     threads: int,
+    take: Callable[[Arrival[T]], Taken],
     stopped: Callable[[], bool],
-) -> Iterator[Arrival[T]]:
-    """Run `readers` on so many threads and yield what arrives, until all have ended or failed.
+) -> Iterator[Taken]:
+    """Run `readers` on so many threads and yield what `take` makes of each arrival.
 
-    Ends early once `stopped()` is true. The threads end when the caller stops iterating; they
-    are daemons, so a call to Xero that is under way does not hold the process back.
+    While the caller has that in hand, the thread that it came from reads on. Ends when all
+    readers have ended or failed, or early once `stopped()` is true. The threads end when the
+    caller stops iterating; they are daemons, so a call to Xero that is under way does not hold
+    the process back.
     """
     crew = _Crew(readers)
     for _ in range(min(threads, len(readers))):
@@ -50,10 +57,11 @@ def read_ahead(
                 arrival = crew.arrivals.get(timeout=_GLANCE)
             except queue.Empty:
                 continue
-            crew.taken.release()
             unfinished -= arrival.page is None
-            yield arrival
-            del arrival  # it may hold megabytes while the next one is awaited
+            taken = take(arrival)
+            del arrival  # it may hold megabytes
+            crew.taken.release()
+            yield taken
     finally:
         crew.left.set()
 
@@ -88,7 +96,7 @@ class _Crew(Generic[T]):
             self._hand_over(Arrival(place, error=error))
 
     def _hand_over(self, arrival: Arrival[T]) -> None:
-        """Wait until the caller takes this, or one that waits as well, or nobody listens."""
+        """Wait until the caller has taken this, or what another thread has, or nobody listens."""
         self.arrivals.put(arrival)
         while not self.left.is_set() and not self.taken.acquire(timeout=_GLANCE):
             continue

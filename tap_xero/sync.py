@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_xero.detail_walks import DetailWalks, ReadList
-from tap_xero.errors import OutputError, SkipStreamError, StreamError
+from tap_xero.errors import OutputError, SkipStreamError, StreamError, TapError
 from tap_xero.line_tables import Splitter
 from tap_xero.lists import opened
 from tap_xero.pagers import Calendar, Start, wanted
@@ -25,10 +25,10 @@ from tap_xero.reading import read_ahead
 from tap_xero.records import Records
 from tap_xero.streams import open_list
 from tap_xero.turns import in_turn
-from tap_xero.writer import activate_version
+from tap_xero.writer import activate_version, page_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tap_xero.client import Client
     from tap_xero.config import Config
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tap_xero.discover import Selection
     from tap_xero.lists import XeroList
     from tap_xero.pagers import Page
+    from tap_xero.reading import Arrival
     from tap_xero.state import State
     from tap_xero.turns import Turn
     from tap_xero.writer import Writer
@@ -138,23 +139,19 @@ class Sync:
                 self._read_details(lists, walks)
         except OutputError:
             raise
-        except BaseException:
-            self._write([])
+        except TapError:
+            self._write_state()
             raise
-        self._write([])
+        self._write_state()
 
     def _read_lists(self, runs: Sequence[StreamRun]) -> None:
         readers = [partial(_read, run, self.now) for run in runs]
-        for arrival in read_ahead(readers, self.config.max_concurrency, self.stopped):
-            run = runs[arrival.place]
-            if arrival.page is not None:
-                self._take(run, arrival.page)
-            elif arrival.error is None:
-                _end(run)
-            elif isinstance(arrival.error, StreamError):
-                _fail(run, arrival.error)
-            else:
-                raise arrival.error
+        take = partial(self._take, runs)
+        threads = self.config.max_concurrency
+        for run, lines in read_ahead(readers, threads, take, self.stopped):
+            self.writer.lines(lines)
+            if lines:
+                self.on_page(run)
 
     def _read_details(self, lists: Sequence[StreamRun], walks: DetailWalks) -> None:
         read = [_read_list(run) for run in lists if run.complete]
@@ -166,29 +163,37 @@ class Sync:
             run.lists += [each for walk in of_run for each in (walk.listing, walk.answers)]
             under_way += of_run
         turns = partial(in_turn, tuple(under_way), walks.allowance)
-        for arrival in read_ahead([turns], 1, self.stopped):
-            if arrival.page is not None:
-                turn = arrival.page
-                self._take_turn(runs[turn.walk.name], turn)
-                if turn.page is None:
-                    under_way.remove(turn.walk)
-            elif arrival.error is None:
-                for run in runs.values():
-                    self._end_details(run, under_way)
-            else:
-                raise arrival.error
+        take = partial(self._take_turn, runs, under_way)
+        for lines in read_ahead([turns], 1, take, self.stopped):
+            self.writer.lines(lines)
 
-    def _take_turn(self, run: StreamRun, turn: Turn) -> None:
-        page = turn.page
+    def _take_turn(
+        self, runs: Mapping[str, StreamRun], under_way: list[Walk], arrival: Arrival[Turn]
+    ) -> bytes:
+        """Return the lines to be written; `under_way` keeps the walks that have not ended."""
+        if arrival.error:
+            raise arrival.error
+        turn = arrival.page
+        if turn is None:
+            for run in runs.values():
+                self._end_details(run, under_way)
+            return b""
+        run = runs[turn.walk.name]
         if turn.error:
             _fail(run, turn.error)
-        if page is None or page.position is None:
-            return
+        if turn.page is None:
+            under_way.remove(turn.walk)
+            return b""
+        return self._details(run, turn.walk, turn.page)
+
+    def _details(self, run: StreamRun, walk: Walk, page: Page) -> bytes:
+        if page.position is None:
+            return b""
         run.pages += 1
         run.rows += len(page.rows)
         records = run.records.lines(page)
-        self.state.come_to(run.name, turn.walk.parent.tap_stream_id, page.position)
-        self._write(records)
+        self.state.come_to(run.name, walk.parent.tap_stream_id, page.position)
+        return self._lines(records)
 
     def _end_details(self, run: StreamRun, under_way: Sequence[Walk]) -> None:
         run.ended = self.now()
@@ -224,7 +229,20 @@ class Sync:
             stream.tap_stream_id, selection.schema, stream.key_properties, replication_key
         )
 
-    def _take(self, run: StreamRun, page: Page) -> None:
+    def _take(self, runs: Sequence[StreamRun], arrival: Arrival[Page]) -> tuple[StreamRun, bytes]:
+        """Return whose arrival it is and the lines to be written, none unless it is a page."""
+        run = runs[arrival.place]
+        if arrival.page is not None:
+            return run, self._page(run, arrival.page)
+        if arrival.error is None:
+            _end(run)
+        elif isinstance(arrival.error, StreamError):
+            _fail(run, arrival.error)
+        else:
+            raise arrival.error
+        return run, b""
+
+    def _page(self, run: StreamRun, page: Page) -> bytes:
         if not run.pages:
             run.server_start = page.source.server_ms
             run.counted = _counted(run.start, page)
@@ -236,13 +254,15 @@ class Sync:
         run.rows += len(page.rows)
         run.complete = page.last
         self.state.advance(run.selection, page.complete_to, run.server_start)
-        self._write(records, _activated(run) if page.last else b"")
-        self.on_page(run)
+        return self._lines(records, _activated(run) if page.last else b"")
 
-    def _write(self, records: Sequence[bytes], activated: bytes = b"") -> None:
+    def _write_state(self) -> None:
+        self.writer.lines(self._lines([]))
+
+    def _lines(self, records: Sequence[bytes], activated: bytes = b"") -> bytes:
         unfinished = (run.name for run in self.runs if not (run.complete or run.error))
         self.state.currently_syncing = next(unfinished, None)
-        self.writer.page(records, self.state.value, activated)
+        return page_lines(records, self.state.value, activated)
 
 
 def _lines(selection: Selection, version: int | None) -> Lines:

@@ -1,8 +1,8 @@
 """The only place that writes to stdout: whole Singer messages, one a line.
 
-A message, or all messages of a page together, is handed to the operating system in one go and
-is complete or reported when a call returns. SIGTERM and SIGINT never cut a line: the handler
-only takes a note, and whoever runs the sync looks at it between two writes.
+What a call is given, a message or all messages of a page together, is handed to the operating
+system in one go and is complete or reported when the call returns. SIGTERM and SIGINT never cut
+a line: the handler only takes a note, and whoever runs the sync looks at it between two writes.
 """
 
 from __future__ import annotations
@@ -61,15 +61,6 @@ class Writer:
             message["bookmark_properties"] = [replication_key]
         self.lines(_line(message))
 
-    def page(
-        self, records: Sequence[bytes], state: Mapping[str, Any], activated: bytes = b""
-    ) -> None:
-        """Write a page's RECORD lines, `activated` if its version is complete, and the STATE.
-
-        `records` are pieces of lines; joined here, the megabytes of a page are copied once.
-        """
-        self.lines(b"".join([*records, activated, _line({"type": "STATE", "value": state})]))
-
     def lines(self, data: bytes) -> None:
         """Write whole lines."""
         rest = memoryview(data)
@@ -78,6 +69,14 @@ class Writer:
                 rest = rest[self._sink.write(rest) or 0 :]
         except OSError as error:
             raise OutputError(_reason(error)) from error
+
+
+def page_lines(records: Sequence[bytes], state: Mapping[str, Any], activated: bytes = b"") -> bytes:
+    """Return a page's RECORD lines, `activated` if its version is complete, and the STATE.
+
+    `records` are pieces of lines; joined here, the megabytes of a page are copied once.
+    """
+    return b"".join([*records, activated, _line({"type": "STATE", "value": state})])
 
 
 def activate_version(tap_stream_id: str, version: int) -> bytes:
