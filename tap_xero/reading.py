@@ -1,8 +1,8 @@
 """Streams read ahead of the writer: calls overlap with each other and with writing.
 
 Each of a few threads takes the next stream and runs its pager. A thread that has read a page
-waits until the caller has taken it, so there is never more than a page a thread and the one that
-is being written, and memory stays bounded. The caller, alone, iterates and writes.
+waits until it is taken, so there is never more than a page a thread and the one that is being
+written, and memory stays bounded. The caller's thread, alone, takes and writes.
 
 What is overlapped is waiting: for Xero, and for the target. Computing is not, for one thread at a
 time runs Python; two that both want to only get in each other's way.
@@ -38,14 +38,14 @@ def read_ahead(
     readers: Sequence[Callable[[], Iterator[T]]],
     threads: int,
     take: Callable[[Arrival[T]], Taken],
+    put: Callable[[Taken], None],
     stopped: Callable[[], bool],
-) -> Iterator[Taken]:
-    """Run `readers` on so many threads and yield what `take` makes of each arrival.
+) -> None:
+    """Run `readers` on so many threads; `take` each arrival here, then `put` what that returns.
 
-    While the caller has that in hand, the thread that it came from reads on. Ends when all
-    readers have ended or failed, or early once `stopped()` is true. The threads end when the
-    caller stops iterating; they are daemons, so a call to Xero that is under way does not hold
-    the process back.
+    While it is put away, the thread that it came from reads on. Returns when all readers have
+    ended or failed, or early once `stopped()` is true. The threads end then, too; they are
+    daemons, so a call to Xero that is under way does not hold the process back.
     """
     crew = _Crew(readers)
     for _ in range(min(threads, len(readers))):
@@ -59,9 +59,10 @@ def read_ahead(
                 continue
             unfinished -= arrival.page is None
             taken = take(arrival)
-            del arrival  # it may hold megabytes
+            del arrival  # either may hold megabytes
             crew.taken.release()
-            yield taken
+            put(taken)
+            del taken
     finally:
         crew.left.set()
 
@@ -89,6 +90,7 @@ class _Crew(Generic[T]):
         try:
             for page in reader():
                 self._hand_over(Arrival(place, page))
+                del page  # megabytes, while the next ones come
                 if self.left.is_set():
                     return
             self._hand_over(Arrival(place))

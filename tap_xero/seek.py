@@ -90,23 +90,28 @@ class _Seek:
 
     def pages(self) -> Iterator[Page]:
         """Read on from where the list has been read to."""
-        while True:
-            page = self._ask_on()
-            if not self._is_proven(page):
-                yield from self._sweep(page if self._before is None else None)
-                return
-            if _is_whole(page, self._size):
-                yield Page(self.unread(page), page, self._newest_of(page.known_stamps), last=True)
-                return
-            if self._calls_left == 0:
-                yield self._break_off(page)
-                return
-            self._learn_grain(page)
-            if self.gets_on(page):
-                yield Page(self.unread(page), page, self.proven)
-                self._advance(dict(zip(page.ids, page.stamps, strict=True)), page)
-            elif (yield from self._read_stack(page)):
-                return
+        ended = False
+        while not ended:
+            ended = yield from self._step()
+
+    def _step(self) -> Generator[Page, None, bool]:
+        """Read an answer, and the stack of pages behind it; return True if that was the last."""
+        page = self._ask_on()
+        if not self._is_proven(page):
+            yield from self._sweep(page if self._before is None else None)
+            return True
+        if _is_whole(page, self._size):
+            yield Page(self.unread(page), page, self._newest_of(page.known_stamps), last=True)
+            return True
+        if self._calls_left == 0:
+            yield self._break_off(page)
+            return True
+        self._learn_grain(page)
+        if not self.gets_on(page):
+            return (yield from self._read_stack(page))
+        yield Page(self.unread(page), page, self.proven)
+        self._advance(dict(zip(page.ids, page.stamps, strict=True)), page)
+        return False
 
     # Asking
 

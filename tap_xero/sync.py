@@ -147,11 +147,7 @@ class Sync:
     def _read_lists(self, runs: Sequence[StreamRun]) -> None:
         readers = [partial(_read, run, self.now) for run in runs]
         take = partial(self._take, runs)
-        threads = self.config.max_concurrency
-        for run, lines in read_ahead(readers, threads, take, self.stopped):
-            self.writer.lines(lines)
-            if lines:
-                self.on_page(run)
+        read_ahead(readers, self.config.max_concurrency, take, self._put, self.stopped)
 
     def _read_details(self, lists: Sequence[StreamRun], walks: DetailWalks) -> None:
         read = [_read_list(run) for run in lists if run.complete]
@@ -164,8 +160,7 @@ class Sync:
             under_way += of_run
         turns = partial(in_turn, tuple(under_way), walks.allowance)
         take = partial(self._take_turn, runs, under_way)
-        for lines in read_ahead([turns], 1, take, self.stopped):
-            self.writer.lines(lines)
+        read_ahead([turns], 1, take, self.writer.lines, self.stopped)
 
     def _take_turn(
         self, runs: Mapping[str, StreamRun], under_way: list[Walk], arrival: Arrival[Turn]
@@ -241,6 +236,12 @@ class Sync:
         else:
             raise arrival.error
         return run, b""
+
+    def _put(self, taken: tuple[StreamRun, bytes]) -> None:
+        run, lines = taken
+        self.writer.lines(lines)
+        if lines:
+            self.on_page(run)
 
     def _page(self, run: StreamRun, page: Page) -> bytes:
         if not run.pages:

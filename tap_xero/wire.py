@@ -16,7 +16,7 @@ import re
 import msgspec
 
 STAND_IN = "\U0010fffe".encode()
-_PIECE = 1 << 16
+_PIECE = 1 << 14
 _STAND_IN_ESCAPED = rb"\udbff\udffe"
 _LONE_SURROGATE = re.compile(
     rb"""(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}  # a pair: keep
