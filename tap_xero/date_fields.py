@@ -72,8 +72,8 @@ class _Converted(dict[bytes, bytes]):
             return name + colon + (dates.instant(literal) or literal)
         if len(self) >= _REMEMBERED:
             self.clear()
-        self[field] = name + colon + (dates.calendar_day(literal) or literal)
-        return self[field]
+        converted = self[field] = name + colon + (dates.calendar_day(literal) or literal)
+        return converted
 
 
 def _end(name: str) -> str:

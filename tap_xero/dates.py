@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MS_A_DAY = 86_400_000
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH_DAY = _EPOCH.toordinal()
 _FIRST_MS = (date.min.toordinal() - _EPOCH_DAY) * MS_A_DAY
 _LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
 
@@ -32,10 +34,12 @@ _TWO_DIGITS = [b"%02d" % number for number in range(60)]
 _THREE_DIGITS = [b"%03d" % number for number in range(1000)]
 _MINUTES = [b"%s:%s" % (hour, minute) for hour in _TWO_DIGITS[:24] for minute in _TWO_DIGITS]
 
+_MIDNIGHT = b"00:00:00.000000"
+
 _MS_DATE = re.compile(rb'"\\?/Date\((-?[0-9]{1,15})(?:([+-])([0-9]{2})([0-9]{2}))?\)\\?/"')
 _ISO_DATE = re.compile(
     rb'"([0-9]{4}-[0-9]{2}-[0-9]{2})'
-    rb"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]+))?)?)?"
+    rb"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?))?"
     rb'(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))?"'
 )
 
@@ -78,7 +82,7 @@ def from_rfc3339(text: str) -> int:
     if literal is None:
         raise ValueError(f"not a date: {text!r}")
     moment = datetime.strptime(literal[1:-2].decode(), "%Y-%m-%dT%H:%M:%S.%f")  # noqa: DTZ007
-    return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001
+    return to_ms_of(moment.replace(tzinfo=timezone.utc))
 
 
 def to_rfc3339(ms: int) -> str:
@@ -97,7 +101,7 @@ def to_header(ms: int) -> str:
 
 def to_ms_of(moment: datetime) -> int:
     """Return an aware datetime as milliseconds since 1970."""
-    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def now_text(moment: datetime) -> str:
@@ -135,13 +139,13 @@ def _from_iso(
     if match is None:
         plain = _unescaped(literal)
         return convert(plain) if plain not in (None, literal) else None
-    day, minute, second, fraction, sign = match.group(1, 2, 3, 4, 5)
+    day, clock, sign = match.group(1, 2, 3)
     if not _is_day(day):
         return None
-    microseconds = fraction.ljust(6, b"0")[:6] if fraction else b"000000"
-    text = b"%sT%s:%s.%s" % (day, minute or b"00:00", second or b"00", microseconds)
+    clock = clock or b""
+    text = b"%sT%s" % (day, (clock + _MIDNIGHT[len(clock) :])[: len(_MIDNIGHT)])
     if sign and offset_sign:
-        text = _shifted(text, offset_sign * _offset_ms(match, 5))
+        text = _shifted(text, offset_sign * _offset_ms(match, 3))
     return b'"%sZ"' % text if text else None
 
 

@@ -1,15 +1,18 @@
 """One list of Xero, asked a page at a time, as the pagers see it.
 
-An answer is decoded no further than needed: rows are raw JSON, as Xero wrote them. Beside them
-stands what the pagers decide by: each row's key and stamp, what Xero says of its pages, and
-Xero's clock. Who has to look into rows opens them: a dict of field name to the raw value.
+Rows are raw JSON, and each is looked at but once. That tells whether it can be written as it
+came, so that it is a record by now, and what the pagers decide by: its key and its stamp. Beside
+the rows stand what Xero says of its pages, and Xero's clock. Who has to look into rows opens
+them: a dict of field name to the raw value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -19,19 +22,27 @@ from tap_xero import dates
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_xero.client import Answer, Client
 
 Row: TypeAlias = dict[str, Raw]
 _ENCODER = msgspec.json.Encoder()
 _ROW = msgspec.json.Decoder(Row)
+_NULL = Raw(b"null")
 
 
-def opened(rows: Iterable[Raw]) -> list[Row]:
+def opened(rows: Iterable[bytes]) -> list[Row]:
     """Return the fields of each row; of two with one name the last counts."""
     return [_ROW.decode(row) for row in rows]
+
+
+# Takes a row; returns it as a record that can be written, with its fields by name, or None.
+Ready: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
+
+
+def not_ready(_: Raw) -> None:
+    """Say so of any row, where none is written as it came."""
 
 
 def closed(rows: Iterable[Row]) -> list[Raw]:
@@ -57,12 +68,13 @@ class Pagination(msgspec.Struct, frozen=True):
 class ListPage:
     """One answer of a list.
 
+    A row is `Raw` as long as it is as Xero wrote it, else a record that can be written.
     `stamps[i]` is when `rows[i]` was last modified, in ms since 1970, or None where the row does
     not say; `ids[i]` is one number for its key and stamp together: the same version, the same
     number. `server_ms` is Xero's clock as it answered.
     """
 
-    rows: list[Raw]
+    rows: list[bytes]
     received: datetime
     stamps: list[int | None]
     ids: list[int]
@@ -91,10 +103,11 @@ class XeroList:
         replication_key: str | None,
         params: Mapping[str, str],
         page_size: int | None = None,
+        ready: Ready = not_ready,
     ) -> None:
         """Bind the list at `path`, whose rows stand under `rows_key` of the answer.
 
-        `page_size` is given where Xero fixes it.
+        `page_size` is given where Xero fixes it; `ready` knows records that can be written.
         """
         self.path = path
         self.calls = 0
@@ -102,10 +115,13 @@ class XeroList:
         self._fixed_size = page_size
         self._client = client
         self._params = dict(params)
-        self._key_properties = key_properties
         self._replication_key = replication_key
+        self._ready = ready
+        stamp = [replication_key] if replication_key else []
+        self._key = _getter(key_properties)
+        self._stamp = _getter(stamp)
         self._decoder = msgspec.json.Decoder(_envelope_type(rows_key))
-        self._head = msgspec.json.Decoder(_head_type(key_properties, replication_key))
+        self._head = msgspec.json.Decoder(_head_type({*key_properties, *stamp}))
 
     def ask(self, since: int | None = None, **params: str) -> ListPage:
         """Return one page of what was modified since `since` (ms since 1970), or of everything.
@@ -164,26 +180,32 @@ class XeroList:
             envelope = self._decoder.decode(answer.body)
             rows = envelope.rows or []
             rows = closed([rows]) if isinstance(rows, dict) else rows
-            heads = [self._head.decode(row) for row in rows]
+            looked_at = [self._look(row) for row in rows]
         except (msgspec.DecodeError, RecursionError) as error:
             raise StreamError(
                 f"{self.path}: Xero's answer is not a list of records: {error}"
             ) from None
         if envelope.rows is msgspec.UNSET and answer.body != b"{}" and envelope.Status != "OK":
             raise StreamError(f"{self.path}: Xero's answer holds no list of records")
-        stamps = [dates.to_ms(bytes(head.stamp)) for head in heads]
-        keys = [
-            [bytes(getattr(head, field)) for head in heads]
-            for field in self._head.type.__struct_fields__[1:]
-        ]
         return ListPage(
-            rows=rows,
+            rows=[row for row, _, _ in looked_at],
             received=answer.received,
-            stamps=stamps,
-            ids=[hash(version) for version in zip(*keys, stamps, strict=True)],
+            stamps=[stamp for _, stamp, _ in looked_at],
+            ids=[number for _, _, number in looked_at],
             pagination=_pagination(envelope.pagination),
             server_ms=_server_ms(envelope.DateTimeUTC, answer.headers.get("Date")),
         )
+
+    def _look(self, row: Raw) -> tuple[bytes, int | None, int]:
+        """Return the row, as a record if it is ready, its stamp, and the number of its version."""
+        ready = self._ready(row)
+        if ready:
+            record, fields = ready
+            stamp = _ms(self._stamp(fields))
+            return record, stamp, hash((self._key(fields), stamp))
+        head = self._head.decode(row)
+        stamp = dates.to_ms(bytes(self._stamp(head)))
+        return row, stamp, hash((_plain(self._key(head)), stamp))
 
 
 def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here has no static type
@@ -202,15 +224,28 @@ def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here h
     )
 
 
-def _head_type(key_properties: Sequence[str], replication_key: str | None) -> Any:  # noqa: ANN401 - as above
-    """Return the type of what the pagers know of a row: `stamp`, then each part of its key."""
-    parts = {f"key{number}": name for number, name in enumerate(key_properties)}
-    named = {"stamp": replication_key or "", **parts}
-    return msgspec.defstruct(
-        "Head",
-        [(field, Raw, msgspec.field(default=Raw(b""), name=name)) for field, name in named.items()],
-        gc=False,
-    )
+def _head_type(names: Iterable[str]) -> Any:  # noqa: ANN401 - as above
+    """Return the type of a row of which only these fields are looked at, as raw JSON."""
+    return msgspec.defstruct("Head", [(name, Raw, _NULL) for name in names], gc=False)
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], Any]:
+    """Return what gets a field of an object, or a tuple unless it is one."""
+    return attrgetter(*names) if names else lambda _: ()
+
+
+def _plain(key: Raw | tuple[Raw, ...]) -> object:
+    """Return a key, raw, as it is in a record that is ready: text as text."""
+    if isinstance(key, tuple):
+        return tuple(map(_plain, key))
+    try:
+        return msgspec.json.decode(key, type=str | None)
+    except msgspec.DecodeError:
+        return bytes(key)
+
+
+def _ms(moment: object) -> int | None:
+    return dates.to_ms_of(moment) if isinstance(moment, datetime) else None
 
 
 def _pagination(raw: Raw) -> Pagination | None:

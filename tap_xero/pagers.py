@@ -20,7 +20,7 @@ from tap_xero import dates
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_xero.lists import ListPage, XeroList
 
@@ -98,7 +98,7 @@ class Page:
     as a whole.
     """
 
-    rows: list[Raw]
+    rows: Sequence[bytes]
     source: ListPage
     complete_to: int | None = None
     last: bool = False

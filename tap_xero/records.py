@@ -1,16 +1,16 @@
 """Rows as Xero wrote them to RECORD lines, compiled once per stream from its schema.
 
 Nearly every record leaves as it came: its bytes are written, with its dates converted where they
-stand. Before, it is checked against the schema. Only one that does not fit is opened: fields that
-are not wanted are left out, and what has the wrong type becomes null, with one warning for each
-field.
+stand. Before, as the row is read, it is checked against the schema. Only one that does not fit is
+opened: fields that are not wanted are left out, and what has the wrong type becomes null, with one
+warning for each field.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw
@@ -52,7 +52,7 @@ class Records:
             name: part for name, part in schema["properties"].items() if name in selected
         }
         self._with_dates = date_fields.converter(kept)
-        self._fits = values.checker(kept)
+        self._fitting = values.decoder(kept)
         self._head = b'{"type":"RECORD","stream":%s,"record":' % _ENCODER.encode(tap_stream_id)
         self._version = b"" if version is None else b',"version":%d' % version
 
@@ -60,6 +60,18 @@ class Records:
     def _plan(self) -> Plan:
         """What makes a record fit; most streams never need it, and it takes a while to make."""
         return values.plan(self._kept, self._report)
+
+    def ready(self, row: Raw) -> tuple[bytes, Any] | None:
+        """Return the record of a row that can be written as it came, and its fields by name.
+
+        Whoever reads a list looks into each row anyway, in a thread of its own; with this it is
+        looked at but once. Returns None for a row that has to be opened.
+        """
+        if not self._as_they_come:
+            return None
+        record = self._with_dates(row)
+        fields = self._fitting(record)
+        return None if fields is None else (record, fields)
 
     def lines(self, page: Page) -> list[bytes]:
         """Return a RECORD message for each row of the page, one a line, in pieces to be joined."""
@@ -70,12 +82,11 @@ class Records:
             parts += (self._head, wire.restore(self._record(row, extracted)), tail)
         return parts
 
-    def _record(self, row: Raw, extracted: str) -> bytes:
-        if self._as_they_come:
-            record = self._with_dates(row)
-            if self._fits(record):
-                return record
-        return self._mended(row, extracted)
+    def _record(self, row: bytes, extracted: str) -> bytes:
+        if not isinstance(row, Raw):
+            return row
+        ready = self.ready(row)
+        return ready[0] if ready else self._mended(row, extracted)
 
     def _mended(self, closed: Raw, extracted: str) -> bytes:
         (row,) = opened([closed])
@@ -84,9 +95,9 @@ class Records:
         # The rows of a list are alike: the next one will have to be opened, too.
         self._as_they_come = not surplus
         record = self._with_dates(_ENCODER.encode(row))
-        if self._fits(record):
+        if self._fitting(record):
             return record
-        (row,) = opened([Raw(record)])
+        (row,) = opened([record])
         values.apply(self._plan, row)
         return _ENCODER.encode(row)
 

@@ -25,7 +25,7 @@ from tap_xero.seek import modified_since
 from tap_xero.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_xero.lists import Row, XeroList
     from tap_xero.pagers import Calendar, Pager
@@ -115,7 +115,7 @@ class _Contact(msgspec.Struct):
     Balances: dict[str, _Side] | None = None
 
 
-def _owing(contacts: list[Raw], side: str) -> Iterator[str]:
+def _owing(contacts: Iterable[bytes], side: str) -> Iterator[str]:
     for row in contacts:
         try:
             contact = msgspec.json.decode(row, type=_Contact)

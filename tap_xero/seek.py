@@ -32,8 +32,6 @@ from tap_xero.sweep import ENOUGH_OF_TWICE, halved, is_full, page_numbers, pagin
 if TYPE_CHECKING:
     from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 
-    from msgspec import Raw
-
     from tap_xero.lists import ListPage, XeroList
 
 LOGGER = logging.getLogger(__name__)
@@ -211,7 +209,7 @@ class _Seek:
         self._since = since
         self._read = {row_id for row_id, stamp in rows.items() if stamp is None or stamp >= since}
 
-    def unread(self, page: ListPage, shown: Container[int] = ()) -> list[Raw]:
+    def unread(self, page: ListPage, shown: Container[int] = ()) -> list[bytes]:
         """Return the rows that have not been read before, nor `shown`."""
         return [
             row

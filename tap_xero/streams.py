@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_xero.budgets import budgets_with_lines
-from tap_xero.lists import XeroList
+from tap_xero.lists import XeroList, not_ready
 from tap_xero.pagers import journal_numbers, one_answer
 from tap_xero.seek import modified_since
 from tap_xero.sweep import page_numbers
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tap_xero.client import Client
     from tap_xero.config import Config
+    from tap_xero.lists import Ready
     from tap_xero.pagers import Pager
 
 UPDATED = "UpdatedDateUTC"
@@ -350,8 +351,8 @@ STREAMS: tuple[Stream, ...] = (
 REMOVED_STREAMS = frozenset({"employees"})
 
 
-def open_list(client: Client, stream: Stream, config: Config) -> XeroList:
-    """Return the list of Xero behind a stream."""
+def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not_ready) -> XeroList:
+    """Return the list of Xero behind a stream; `ready` knows records that can be written."""
     return XeroList(
         client,
         stream.path,
@@ -360,6 +361,7 @@ def open_list(client: Client, stream: Stream, config: Config) -> XeroList:
         replication_key=stream.replication_key if stream.takes_modified_since else None,
         params=stream.request_params(config),
         page_size=stream.page_size,
+        ready=ready,
     )
 
 

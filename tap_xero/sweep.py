@@ -25,8 +25,6 @@ from tap_xero.pagers import SECOND, Page, Start, ask_reaching, newest, wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from msgspec import Raw
-
     from tap_xero.lists import ListPage, XeroList
 
 LOGGER = logging.getLogger(__name__)
@@ -128,7 +126,7 @@ class _Sweep:
         """Yield the pages from the last to the first."""
         return (self._ask(number) for number in range(last, 0, -1))
 
-    def take(self, source: ListPage, this: _Pass) -> list[Raw]:
+    def take(self, source: ListPage, this: _Pass) -> list[bytes]:
         """Note what a page shows, and return the rows that are wanted and new to the sweep."""
         if self._began is None:
             self._began = source.server_ms

@@ -202,9 +202,9 @@ class Sync:
 
     def _prepare(self, selection: Selection, start: Start, version: int) -> StreamRun:
         stream = selection.stream
-        xero_list = open_list(self.client, stream, self.config)
         stream_version = version if selection.full_table else None
         records = _records(selection, stream_version)
+        xero_list = open_list(self.client, stream, self.config, records.ready)
         return StreamRun(selection, start, [xero_list], records, stream_version)
 
     def _dated(self, start: Start, now: int) -> Start:

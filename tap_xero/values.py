@@ -1,7 +1,7 @@
 """What a schema says of values, compiled: whether a record fits, and what makes it fit.
 
-`checker` says fast, in C, whether a record fits as it is: it decodes the record into types made
-from the schema. Only if it cannot, the record is opened and each of its values is looked at: a
+`decoder` says fast, in C, whether a record fits as it is: it decodes the record into types made
+from the schema. Only if that fails, the record is opened and each of its values is looked at: a
 plan is a dict of field name to what converts that field's raw JSON, dates to dates, and what has
 the wrong type to null.
 """
@@ -50,21 +50,21 @@ def plan(properties: Schema, report: Report, prefix: str = "") -> Plan:
     return {name: convert for name, convert in pairs if convert}
 
 
-def checker(properties: Schema) -> Callable[[bytes], bool]:
-    """Return what says whether a record, as JSON, fits as it is; it errs on the side of no.
+def decoder(properties: Schema) -> Callable[[bytes], Any | None]:
+    """Return what decodes a record, as JSON, that fits as it is: to an object with its fields.
 
-    At its top level a record that fits has none but these fields.
+    For a record that does not fit it returns None, and in doubt too. At its top level a record
+    that fits has none but these fields; those that it lacks are None in the object.
     """
     decode = msgspec.json.Decoder(_struct(properties, {}, forbid_unknown_fields=True)).decode
 
-    def fits(record: bytes) -> bool:
+    def fitting(record: bytes) -> Any | None:  # noqa: ANN401 - a type made at run time
         try:
-            decode(record)
+            return decode(record)
         except (msgspec.DecodeError, RecursionError):
-            return False
-        return True
+            return None
 
-    return fits
+    return fitting
 
 
 def _date(path: str, report: Report) -> Convert:
@@ -156,10 +156,7 @@ _Made: TypeAlias = dict[int, Any]
 
 
 def _struct(properties: Schema, made: _Made, *, forbid_unknown_fields: bool = False) -> Any:  # noqa: ANN401 - as below
-    fields = [
-        (f"f{number}", _checked(part, made) | msgspec.UnsetType, _optional(name))
-        for number, (name, part) in enumerate(properties.items())
-    ]
+    fields = [(name, _checked(part, made), None) for name, part in properties.items()]
     return msgspec.defstruct(
         "Checked", fields, gc=False, forbid_unknown_fields=forbid_unknown_fields
     )
@@ -182,10 +179,6 @@ def _checked_kind(kind: str, schema: Schema, made: _Made) -> Any:  # noqa: ANN40
             made[id(parts)] = _struct(parts, made)
         return made[id(parts)]
     return _CHECKED[kind]
-
-
-def _optional(name: str) -> Any:  # noqa: ANN401 - msgspec types its fields as Any
-    return msgspec.field(default=msgspec.UNSET, name=name)
 
 
 _CHECKED: dict[str, Any] = {

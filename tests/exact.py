@@ -27,6 +27,8 @@ from tap_xero.wire import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tap_xero.lists import ListPage, Ready
+
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | bytes"
 
 EXAMPLES = settings(
@@ -64,7 +66,25 @@ def lines(
     version: int | None = None,
 ) -> list[bytes]:
     """Return the RECORD lines that the tap writes for an answer of these bytes."""
+    made = compiled(stream, selected, version)
+    source = page(body, stream, made.ready)
+    text = b"".join(made.lines(Page(source.rows, source)))
+    assert text.endswith(b"\n") or not text
+    return text.split(b"\n")[:-1]
+
+
+def compiled(
+    stream: str, selected: frozenset[str] | None = None, version: int | None = None
+) -> Records:
+    """Return what makes the records of a stream."""
     schema = stream_schema(stream)
+    return Records(
+        stream, schema, selected=selected or frozenset(schema["properties"]), version=version
+    )
+
+
+def page(body: bytes, stream: str, ready: Ready) -> ListPage:
+    """Return the page that the tap makes of an answer of these bytes."""
     row = next(row for row in STREAMS if row.tap_stream_id == stream)
     xero_list = XeroList(
         _Client(body),  # type: ignore[arg-type]
@@ -73,14 +93,9 @@ def lines(
         key_properties=row.key_properties,
         replication_key=row.replication_key,
         params={},
+        ready=ready,
     )
-    records = Records(
-        stream, schema, selected=selected or frozenset(schema["properties"]), version=version
-    )
-    source = xero_list.ask()
-    text = b"".join(records.lines(Page(source.rows, source)))
-    assert text.endswith(b"\n") or not text
-    return text.split(b"\n")[:-1]
+    return xero_list.ask()
 
 
 def records(body: bytes, stream: str = "invoices") -> list[dict[str, Any]]:
