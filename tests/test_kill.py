@@ -41,6 +41,22 @@ class Pipe:
         return len(taken)
 
 
+class Stumbling:
+    """Fails at one write as nobody foresaw, and takes everything before and after."""
+
+    def __init__(self, at: int) -> None:
+        self.kept = bytearray()
+        self._left = at
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take all of it, or none."""
+        self._left -= 1
+        if not self._left:
+            raise RuntimeError("a fault in the tap")
+        self.kept += data
+        return len(data)
+
+
 @pytest.fixture
 def xero() -> Iterator[DemoXero]:
     with DemoXero(size=0, behaviour=Behaviour(pretty=False)) as xero:
@@ -58,6 +74,21 @@ def test_a_run_cut_at_any_byte_is_taken_up_without_a_gap(xero: DemoXero, part: i
     first = up_to_the_last_state(bytes(cut.kept))
     second = sync(xero, ["invoices"], page_size=100, state=first.state)
 
+    assert set(keys(first, "invoices")) | set(keys(second, "invoices")) == expected(ROWS)
+
+
+@pytest.mark.parametrize("at", [2, 9, 15, 16, 17])
+def test_an_unforeseen_fault_leaves_no_state_that_covers_what_was_not_written(
+    xero: DemoXero, at: int
+) -> None:
+    sink = Stumbling(at)
+
+    with pytest.raises(RuntimeError, match="a fault in the tap"):
+        sync(xero, ["invoices"], page_size=100, sink=sink)
+    first = up_to_the_last_state(bytes(sink.kept))
+    second = sync(xero, ["invoices"], page_size=100, state=first.state)
+
+    assert len(keys(first, "invoices")) < ROWS
     assert set(keys(first, "invoices")) | set(keys(second, "invoices")) == expected(ROWS)
 
 
