@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tap_xero.client import Answer, Client
 
 Row: TypeAlias = dict[str, Raw]
+# Takes a row; returns it as a record that can be written, with its fields by name, or None.
+Ready: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
+
 _ENCODER = msgspec.json.Encoder()
 _ROW = msgspec.json.Decoder(Row)
 _NULL = Raw(b"null")
@@ -37,14 +40,6 @@ def opened(rows: Iterable[bytes]) -> list[Row]:
     return [_ROW.decode(row) for row in rows]
 
 
-# Takes a row; returns it as a record that can be written, with its fields by name, or None.
-Ready: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
-
-
-def not_ready(_: Raw) -> None:
-    """Say so of any row, where none is written as it came."""
-
-
 def closed(rows: Iterable[Row]) -> list[Raw]:
     """Return each row as JSON again."""
     return [to_raw(row) for row in rows]
@@ -53,6 +48,10 @@ def closed(rows: Iterable[Row]) -> list[Raw]:
 def to_raw(value: object) -> Raw:
     """Return a value as it stands in a row."""
     return Raw(_ENCODER.encode(value))
+
+
+def not_ready(_: Raw) -> None:
+    """Say so of any row, where none is written as it came."""
 
 
 class Pagination(msgspec.Struct, frozen=True):
