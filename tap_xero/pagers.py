@@ -164,12 +164,26 @@ def ask_reaching(
         source = xero_list.ask(since - further, **params)
         if _goes_back_to(known, source):
             return source, further
-    # The known row has left the list. Did asking from further back show anything more?
-    return (first, reach) if reach == _REACHES[-1] or source.ids == first.ids else (source, further)
+    # The known row has left the list. Does asking from further back show anything more?
+    if reach == _REACHES[-1] or _holds_the_same(first, source, paged="page" in params):
+        return first, reach
+    return source, further
 
 
 def _goes_back_to(known: int, source: ListPage) -> bool:
     return any(stamp <= known for stamp in source.known_stamps)
+
+
+def _holds_the_same(first: ListPage, source: ListPage, *, paged: bool) -> bool:
+    """Say whether two answers surely hold the same rows, be it on pages that were not asked for.
+
+    Their first pages are the same where nothing but rows without a stamp fits on them.
+    """
+    if first.pagination and source.pagination:
+        same_count = first.pagination.itemCount == source.pagination.itemCount
+    else:
+        same_count = not paged
+    return same_count and first.ids == source.ids
 
 
 def wanted(stamp: int | None, since: int | None) -> bool:

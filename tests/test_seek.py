@@ -110,6 +110,21 @@ def test_every_reading_of_if_modified_since_gives_every_row(
         assert "late" in keys(second, "invoices")
 
 
+@pytest.mark.parametrize("pagination", ["right", "missing"])
+def test_a_page_of_rows_without_a_stamp_hides_nothing_behind_it(pagination: str) -> None:
+    stamps = [*[None] * 25, *spread(700, every=DAY // 60)]
+    day: dict[str, Any] = {"ims_precision": "day", "ims_truncates_both": True}
+    with serve(stamps, pagination=pagination, ims_inclusive=False, **day) as xero:
+        first = sync(xero, ["invoices"], page_size=20)
+        last = dates.from_rfc3339(bookmark(first, "invoices"))
+        xero.edit("Invoices", "row-000724", Reference="edited")
+        xero.insert("Invoices", row("Invoices", "late", last + SECOND))
+        second = sync(xero, ["invoices"], page_size=20, state=first.state)
+
+        assert set(keys(first, "invoices")) == expected(725)
+        assert "late" in keys(second, "invoices")
+
+
 def test_thousands_of_rows_with_one_stamp_are_read_once_each() -> None:
     with serve(TIES) as xero:
         output = sync(xero, ["invoices"])
