@@ -158,12 +158,12 @@ def test_a_row_that_was_looked_at_when_read_is_the_same_as_one_that_was_not(stre
     schema = stream_schema(stream)
     names = st.sampled_from([*sorted(schema["properties"]), "Unheard"])
     any_row = st.dictionaries(names, exact.ANYTHING, max_size=6)
+    records = exact.compiled(stream)
 
     @EXAMPLES
     @given(st.lists(any_row | exact.objects(schema), max_size=3))
     def same(rows: list[Tree]) -> None:
         body = exact.answer(rows, stream)
-        records = exact.compiled(stream)
         looked_at = exact.page(body, stream, records.ready)
         as_sent = exact.page(body, stream, not_ready)
         assert looked_at.stamps == as_sent.stamps
@@ -298,7 +298,7 @@ def test_a_wrong_type_is_null_and_named_once_for_its_field(
         }
     ] * 2
     with caplog.at_level(logging.WARNING):
-        first, second = exact.records(exact.answer(rows))
+        first, second = exact.records(exact.answer(rows), made=exact.compiled())
     assert first == second
     assert first == {
         "Total": None,
@@ -369,7 +369,7 @@ def test_unknown_fields_are_left_out_at_the_top_and_named_once_but_pass_further_
     moment = b'"/Date(0+0000)/"'
     row: Tree = {"New": b"1", "Contact": {"NewDate": moment, "UpdatedDateUTC": moment}}
     with caplog.at_level(logging.WARNING):
-        first, second = exact.records(exact.answer([row, row]))
+        first, second = exact.records(exact.answer([row, row]), made=exact.compiled())
     assert first == second
     assert first["Contact"]["NewDate"] == "/Date(0+0000)/", "the schema knows no such date"
     assert first["Contact"]["UpdatedDateUTC"] == "1970-01-01T00:00:00.000000Z"
@@ -383,14 +383,15 @@ def test_fields_that_are_not_selected_are_left_out_without_a_word(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     body = exact.answer([{"InvoiceID": b'"a"', "Total": b"1.0", "Reference": b"5"}])
-    (line,) = exact.lines(body, selected=frozenset({"InvoiceID", "Total"}))
+    made = exact.compiled(selected=frozenset({"InvoiceID", "Total"}))
+    (line,) = exact.lines(body, made=made)
     assert exact.parse(line)["record"] == {"InvoiceID": "a", "Total": "1.0"}
     assert not caplog.messages
 
 
 def test_a_message_names_stream_time_and_version() -> None:
     body = exact.answer([{"InvoiceID": b'"a"'}])
-    (line,) = exact.lines(body, version=7)
+    (line,) = exact.lines(body, made=exact.compiled(version=7))
     assert json.loads(line) == {
         "type": "RECORD",
         "stream": "invoices",
