@@ -329,20 +329,20 @@ def load(text: bytes | str) -> dict[str, Any]:
 def table() -> Iterator[Listing]:
     """Yield what the stream table says."""
     sys.path.insert(0, str(ROOT))  # a bare checkout will do
-    from tap_xero.pagers import journal_numbers
-    from tap_xero.seek import modified_since
+    from tap_xero.pagers import JOURNAL_NUMBERS
+    from tap_xero.seek import MODIFIED_SINCE
     from tap_xero.streams import STREAMS
-    from tap_xero.sweep import page_numbers
+    from tap_xero.sweep import PAGE_NUMBERS
 
     for stream in STREAMS:
         sends = {*stream.params}
         if stream.takes_modified_since:
             sends.add("If-Modified-Since")
-        if stream.pager in (modified_since, page_numbers):
+        if stream.pager in (MODIFIED_SINCE, PAGE_NUMBERS):
             sends.add("page")
             if stream.page_size is None:
                 sends.add("pageSize")
-        if stream.pager is journal_numbers:
+        if stream.pager is JOURNAL_NUMBERS:
             sends.add("offset")
         keys = {*stream.key_properties, stream.replication_key}
         yield Listing(

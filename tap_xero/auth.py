@@ -136,17 +136,19 @@ class XeroAuth:
     def tenant_id(self) -> str | None:
         """Id of the organisation to read; None for a Custom Connection, which has just one.
 
-        Asks Xero once, unless the config has the id. Raises AuthorizeError, which lists what the
-        token reaches, when that does not settle it.
+        Asks Xero once, unless the config has the id and nothing else to hold it against. Raises
+        AuthorizeError, which lists what the token reaches, when that does not settle it.
         """
         config = self._config
-        if config.tenant_id:
+        if config.tenant_id and not config.organization_name:
             return config.tenant_id
         if self._renew == self._ask_with_credentials and not config.organization_name:
             return None
         with self._lock:
             if self._tenant is None:
-                self._tenant = choose_connection(self.connections(), config.organization_name)
+                self._tenant = choose_connection(
+                    self.connections(), config.organization_name, config.tenant_id
+                )
                 LOGGER.info("organisation: %s, %s", self._tenant.name, self._tenant.tenant_id)
             return self._tenant.tenant_id
 
@@ -302,12 +304,16 @@ def exchange_code(
     return request_token(config, {"grant_type": "authorization_code", **code}, transport, clock)
 
 
-def choose_connection(connections: Sequence[Connection], name: str | None) -> Connection:
+def choose_connection(
+    connections: Sequence[Connection], name: str | None, tenant_id: str | None = None
+) -> Connection:
     """Return the one organisation called `name`, or the only one when `name` is None.
 
-    Names are compared as written, then without regard to case. Raises AuthorizeError that lists
-    the organisations when not exactly one fits.
+    With `tenant_id` it must be the one with that id. Names are compared as written, then without
+    regard to case. Raises AuthorizeError that lists the organisations when not exactly one fits.
     """
+    if tenant_id and name:
+        return _confirmed(connections, name, tenant_id)
     if name is None:
         if len(connections) == 1:
             return connections[0]
@@ -320,6 +326,16 @@ def choose_connection(connections: Sequence[Connection], name: str | None) -> Co
             break
     count = "several organisations are" if found else "no organisation is"
     raise AuthorizeError(f"{count} called {name!r}; {_listed(connections)}; set tenant_id")
+
+
+def _confirmed(connections: Sequence[Connection], name: str, tenant_id: str) -> Connection:
+    for each in connections:
+        if each.tenant_id == tenant_id and each.name.casefold() == name.casefold():
+            return each
+    raise AuthorizeError(
+        f"no organisation has both the tenant_id {tenant_id} and the organization_name {name!r}; "
+        f"{_listed(connections)}; correct or remove one of them"
+    )
 
 
 def _demand(value: str | None, message: str) -> None:

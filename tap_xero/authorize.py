@@ -100,7 +100,7 @@ def verify(config: Config, clock: Clock) -> None:
         try:
             organisation = read_organisation(client)
         except SkipStreamError as error:
-            say(f"Not verified: the scopes do not let read the organisation's settings ({error}).")
+            say(f"Not verified: the scopes do not reach the organisation's settings ({error}).")
         else:
             say(f"Verified by a call to Xero: {describe(organisation)}.")
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
+from tap_xero.calendars import month_start
 from tap_xero.errors import StreamError
 from tap_xero.lists import Row, closed, opened, to_raw
-from tap_xero.pagers import Page
+from tap_xero.pagers import Outlook, Page, Pager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,12 +31,21 @@ _TEXT = msgspec.json.Decoder(str)
 _NONE = Raw(b"[]")
 
 
-def budgets_with_lines(xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _budgets_with_lines(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read all budgets, each with its lines from the month of the start date on."""
     listed = xero_list.ask()
     windows = list(_windows(start.calendar.from_day, start.calendar.today))
     rows = [_with_lines(xero_list, row, windows) for row in opened(listed.rows)]
     yield Page(closed(rows), listed, last=True)
+
+
+def _peek_at_budgets(xero_list: XeroList, start: Start) -> Outlook:
+    budgets = len(xero_list.ask().rows)
+    windows = list(_windows(start.calendar.from_day, start.calendar.today))
+    return Outlook(budgets, calls=1 + budgets * len(windows))
+
+
+BUDGETS_WITH_LINES = Pager(_budgets_with_lines, _peek_at_budgets)
 
 
 def _windows(first: date, today: date) -> Iterator[tuple[date, date]]:
@@ -45,12 +55,6 @@ def _windows(first: date, today: date) -> Iterator[tuple[date, date]]:
         after = month_start(begin, MONTHS_A_CALL)
         yield begin, after - timedelta(days=1)
         begin = after
-
-
-def month_start(day: date, further: int = 0) -> date:
-    """Return the first day of the month that is so many months after that of `day`."""
-    years, month = divmod(day.year * 12 + day.month - 1 + further, 12)
-    return date(years, month + 1, 1)
 
 
 def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, date]]) -> Row:

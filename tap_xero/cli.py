@@ -13,9 +13,8 @@ import logging
 import os
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tap_xero import __version__
 from tap_xero.errors import InputError, TapError
@@ -41,26 +40,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Hardly anything here refers to itself in a circle; to look for such among the modules and
     # the rows of each page took a twentieth of a run.
     gc.set_threshold(100_000)
-    arguments = _parser().parse_args(argv)
+    _log_to_stderr()
     try:
+        arguments = _parser().parse_args(argv)
         _set_up_logging(debug=arguments.debug)
         return _command(arguments)
     except KeyboardInterrupt:
         return 130
     except TapError as error:
-        LOGGER.critical("%s", error, exc_info=arguments.debug)
+        LOGGER.debug("raised", exc_info=True)
+        LOGGER.critical("%s", error)
     except Exception as error:
+        LOGGER.debug("raised", exc_info=True)
         LOGGER.critical(
             "a fault in the tap itself (%s: %s): please report it, with the output of --debug",
             type(error).__name__,
             error,
-            exc_info=arguments.debug,
         )
     return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser to which a wrong argument is bad input like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError."""
+        raise InputError(f"{message}; see tap-xero --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tap-xero",
         description="Singer tap for the Xero Accounting API. Without another command it syncs: "
         "Singer messages to stdout, its log to stderr.",
@@ -68,8 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-c", "--config", action="append", default=[], metavar="FILE", help="config file; ENV for "
         "TAP_XERO_… variables; of several the later wins")  # fmt: skip
+    catalogs = parser.add_mutually_exclusive_group()
+    add = catalogs.add_argument
     add("--catalog", metavar="FILE", help="what to sync; without it, the default streams")
-    add("-p", "--properties", metavar="FILE", help="the same, by its older name")
+    add("-p", "--properties", metavar="FILE", help="the same, by its older name", dest="catalog")
+    add = parser.add_argument
     add("-s", "--state", metavar="FILE", help="state of the last run")
     commands = parser.add_mutually_exclusive_group()
     add = commands.add_argument
@@ -88,10 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _log_to_stderr() -> None:
+    """Log as singer-python does."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", force=True)
+
+
 def _set_up_logging(*, debug: bool) -> None:
-    """Log to stderr as singer-python does, or as the file LOGGING_CONF_FILE says."""
-    plain = partial(logging.basicConfig, level=logging.INFO, format="%(levelname)s %(message)s")
-    plain(force=True)
+    """Log as the file LOGGING_CONF_FILE says, and of everything if `debug`."""
     path = os.environ.get("LOGGING_CONF_FILE")
     if path:
         from logging.config import fileConfig
@@ -99,7 +114,7 @@ def _set_up_logging(*, debug: bool) -> None:
         try:
             fileConfig(path, disable_existing_loggers=False)
         except Exception as error:
-            plain(force=True)
+            _log_to_stderr()
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise InputError(f"LOGGING_CONF_FILE: {path} cannot be used ({reason})") from error
     if debug:
@@ -162,14 +177,13 @@ def _load_config(config_files: Sequence[str]) -> Config:
 def _authorize(arguments: argparse.Namespace, config: Config, config_files: Sequence[str]) -> int:
     from tap_xero import authorize, progress
     from tap_xero.clock import Clock
-    from tap_xero.streams import default_scopes
 
     if not arguments.debug:
         progress.hide_metrics()
     clock = Clock()
     authorized = authorize.authorize(
         config,
-        default_scopes(),
+        _scopes(_selections(arguments.catalog, config)),
         clock,
         port=arguments.port,
         browser=not arguments.no_browser,
@@ -184,17 +198,15 @@ def _check(arguments: argparse.Namespace, config: Config) -> int:
     from tap_xero.check import run_check
     from tap_xero.client import Client
     from tap_xero.clock import Clock
-    from tap_xero.streams import STREAMS, default_scopes
 
     if not arguments.debug:
         progress.hide_metrics()
-    selections = _selections(arguments.catalog or arguments.properties, config)
-    read = [each for each in selections if each.stream in STREAMS]
+    selections = _selections(arguments.catalog, config)
     clock = Clock()
     state = _state(arguments.state, clock)
-    with Client(config, clock, default_scopes()) as client:
+    with Client(config, clock, _scopes(selections)) as client:
         as_json = arguments.format == "json"
-        run_check(client, config, state, read, _print, as_json=as_json)
+        run_check(client, config, state, selections, _print, as_json=as_json)
     return 0
 
 
@@ -202,7 +214,7 @@ def _sync(arguments: argparse.Namespace, config: Config) -> int:
     from tap_xero import progress
     from tap_xero.interrupts import StopSign
 
-    selections = _selections(arguments.catalog or arguments.properties, config)
+    selections = _selections(arguments.catalog, config)
     watched = not arguments.debug and progress.is_wanted(os.environ)
     stop = StopSign()
     gc.freeze()
@@ -222,6 +234,12 @@ def _selections(catalog_file: str | None, config: Config) -> list[Selection]:
         return default_selection(line_tables=config.line_tables)
     chosen = read_object(catalog_file)
     return selection(chosen, catalog_file, line_tables=config.line_tables)
+
+
+def _scopes(selections: Sequence[Selection]) -> str:
+    from tap_xero.streams import scopes_of
+
+    return scopes_of(selection.stream for selection in selections)
 
 
 def _state(state_file: str | None, clock: Clock) -> State:
@@ -244,7 +262,6 @@ def _run_sync(
     from tap_xero import progress, report
     from tap_xero.client import Client
     from tap_xero.clock import Clock
-    from tap_xero.streams import default_scopes
     from tap_xero.sync import Sync
     from tap_xero.writer import Writer, stdout
 
@@ -253,7 +270,7 @@ def _run_sync(
     state = _state(state_file, clock)
     if watched:
         progress.hide_metrics()
-    with Client(config, clock, default_scopes()) as client:
+    with Client(config, clock, _scopes(selections)) as client:
         log_page = _say_nothing if watched else report.log_page
         sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
         display = progress.live(sync.runs, client, clock.now) if watched else nullcontext()

@@ -23,6 +23,7 @@ from tap_xero.clock import Clock
 from tap_xero.errors import (
     DayLimitError,
     GoneError,
+    MissingScopeError,
     SkipStreamError,
     SlowAnswerError,
     StopRunError,
@@ -257,8 +258,9 @@ class Client:
             self.auth.confirm_tenant()
             # Seen to pass by itself (hotglue's tap-xero, commit 0ea3bde).
             raise TransientError(f"refused, though the login reaches the organisation: {said}")
-        lacking = "a scope is missing" if reply.status != _FORBIDDEN else "not allowed"
-        raise SkipStreamError(f"{path}: {lacking} for this login: {said}")
+        if reply.status == _FORBIDDEN:
+            raise SkipStreamError(f"{path}: not allowed for this login: {said}")
+        raise MissingScopeError(f"{path}: a scope is missing for this login: {said}")
 
     def _is_reachable(self) -> bool:
         """Whether Xero itself answers one small call, to a path that it does not meter."""

@@ -28,7 +28,7 @@ from msgspec import Raw
 from tap_xero import dates, downloads
 from tap_xero.errors import GoneError, SkipStreamError
 from tap_xero.lists import closed, opened, to_raw
-from tap_xero.pagers import Page, Position, one_answer
+from tap_xero.pagers import ONE_ANSWER, Page, Position
 from tap_xero.streams import UPDATED, Stream
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Walk:
         read the details, and what the pager of the list and `Client.get` raise.
         """
         waiting: list[Document] = []
-        for page in self.parent.pager(self.listing, self.start):
+        for page in self.parent.pager.pages(self.listing, self.start):
             waiting += self._ahead(opened(page.rows))
             proven = page.complete_to
             if proven is None:
@@ -301,7 +301,7 @@ def _detail_stream(name: str, path: str, key: str, scope: str, rows_key: str) ->
         f"{{Documents}}/{{DocumentID}}/{path}",
         ("DocumentType", DOCUMENT, key),
         scope,
-        one_answer,  # for each document
+        ONE_ANSWER,  # for each document
         UPDATED,  # of the document
         selected_by_default=False,
         rows_key=rows_key,

@@ -8,7 +8,8 @@
     │   └── UnreachableError  ... until Xero can be reached again
     ├── OutputError           stdout cannot be written: a full disk, a target that died
     └── StreamError           this stream ends, the others go on
-        ├── SkipStreamError   ... because this login may not read it (scope, plan or role)
+        ├── SkipStreamError   ... because this login may not read it (plan or role)
+        │   └── MissingScopeError  ... for lack of a scope that can be asked for
         ├── GoneError         ... unless the caller can do without what Xero does not have
         └── SlowAnswerError   ... unless the caller asks for smaller pages and succeeds
 
@@ -53,6 +54,10 @@ class StreamError(TapError):
 
 class SkipStreamError(StreamError):
     """Xero does not let this login read the stream."""
+
+
+class MissingScopeError(SkipStreamError):
+    """The login lacks the scope that opens the stream."""
 
 
 class GoneError(StreamError):

@@ -111,7 +111,7 @@ class XeroList:
         self.path = path
         self.calls = 0
         self.size = 0
-        self._fixed_size = page_size
+        self.fixed_size = page_size
         self._client = client
         self._params = dict(params)
         self._replication_key = replication_key
@@ -155,7 +155,7 @@ class XeroList:
 
     def page_params(self, number: int, size: int) -> dict[str, str]:
         """Return the parameters that ask for page `number` of `size` rows."""
-        size_param = {} if self._fixed_size else {"pageSize": str(size)}
+        size_param = {} if self.fixed_size else {"pageSize": str(size)}
         return {"page": str(number)} | size_param
 
     @property

@@ -10,13 +10,13 @@ a list that comes in one answer, and journals, which are asked for by number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from tap_xero import dates
+from tap_xero.calendars import Calendar
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
@@ -27,28 +27,11 @@ if TYPE_CHECKING:
 SECOND = 1000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
+# Xero sends at most this many journals at once (developer.xero.com, Journals).
+_JOURNALS = 100
 
 # How much earlier to ask when an answer does not reach back to a row known to exist.
 _REACHES = (MINUTE, DAY + SECOND)
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """What the pagers of budgets and reports go by: `now` is when the run began, in UTC.
-
-    `from_day` is the day of the config's start date; the others are the settings of that name.
-    """
-
-    now: datetime = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    from_day: date = date(1970, 1, 1)
-    refresh_months: int = 3
-    bases: tuple[str, ...] = ("accrual",)
-    tracking_category_id: str | None = None
-
-    @property
-    def today(self) -> date:
-        """The day on which the run began."""
-        return self.now.date()
 
 
 @dataclass(frozen=True)
@@ -105,10 +88,28 @@ class Page:
     position: Position | None = None
 
 
-Pager: TypeAlias = "Callable[[XeroList, Start], Iterator[Page]]"
+@dataclass(frozen=True)
+class Outlook:
+    """What reading a list would take, as far as a call or two can tell.
+
+    `waiting` is how many records have changed since the bookmark, None where only reading tells;
+    about `calls` calls read them. With `at_least` there may be more of both.
+    """
+
+    waiting: int | None
+    calls: int
+    at_least: bool = False
 
 
-def one_answer(xero_list: XeroList, start: Start) -> Iterator[Page]:
+@dataclass(frozen=True)
+class Pager:
+    """How a list is read: `pages` yields it page by page, `peek` makes a call and looks ahead."""
+
+    pages: Callable[[XeroList, Start], Iterator[Page]]
+    peek: Callable[[XeroList, Start], Outlook]
+
+
+def _one_answer(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read a list that Xero does not page, whole or since a moment."""
     source, _ = ask_reaching(xero_list, start.since, start.bookmark)
     rows = [
@@ -119,7 +120,14 @@ def one_answer(xero_list: XeroList, start: Start) -> Iterator[Page]:
     yield Page(rows, source, complete_to=newest(source), last=True)
 
 
-def journal_numbers(xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _peek_at_all(xero_list: XeroList, start: Start) -> Outlook:
+    return Outlook(_count_wanted(xero_list.ask(start.asked_since), start), calls=1)
+
+
+ONE_ANSWER = Pager(_one_answer, _peek_at_all)
+
+
+def _journal_numbers(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read journals by the highest JournalNumber so far, until an answer is empty.
 
     Numbers have gaps and an answer may be part-filled in the middle, so neither a count of rows
@@ -143,6 +151,36 @@ def journal_numbers(xero_list: XeroList, start: Start) -> Iterator[Page]:
         if last:
             return
         offset = top
+
+
+def _peek_at_journals(xero_list: XeroList, start: Start) -> Outlook:
+    waiting = len(xero_list.ask(offset=str(start.since or 0)).rows)
+    return Outlook(waiting, calls=_until_empty(waiting, _JOURNALS), at_least=waiting >= _JOURNALS)
+
+
+JOURNAL_NUMBERS = Pager(_journal_numbers, _peek_at_journals)
+
+
+def peek_at_pages(xero_list: XeroList, start: Start) -> Outlook:
+    """Ask for a single record, for the sake of Xero's count of all."""
+    source = xero_list.ask(start.asked_since, **xero_list.page_params(1, 1))
+    if source.pagination:
+        waiting = source.pagination.itemCount
+        # Each page repeats at least one row of the page before.
+        calls = max(-(-(waiting - 1) // max(start.page_size - 1, 1)), 1)
+        return Outlook(waiting, calls)
+    waiting = _count_wanted(source, start)
+    may_go_on = len(source.rows) >= (xero_list.fixed_size or 1)
+    return Outlook(waiting, _until_empty(waiting, start.page_size), may_go_on)
+
+
+def _until_empty(waiting: int, page_size: int) -> int:
+    """Return how many calls read so many records, the last of them nothing."""
+    return -(-waiting // page_size) + 1
+
+
+def _count_wanted(source: ListPage, start: Start) -> int:
+    return sum(wanted(stamp, start.since) for stamp in source.stamps)
 
 
 def ask_reaching(

@@ -60,7 +60,9 @@ def summary(
 
 
 def failures(runs: Sequence[StreamRun]) -> list[StreamRun]:
-    """Return the streams that are not complete and should be."""
+    """Return the streams that are not complete and should be: all, where not one is complete."""
+    if not any(run.complete for run in runs):
+        return list(runs)
     return [run for run in runs if not run.complete and not run.forgiven]
 
 
@@ -86,7 +88,7 @@ def _amounts(part: Mapping[str, Any]) -> str:
 
 def _outcome(run: StreamRun) -> str:
     if run.complete:
-        return "complete"
+        return "to be continued" if run.continues else "complete"
     return f"{'skipped' if run.forgiven else 'not complete'}: {run.error or 'not reached'}"
 
 

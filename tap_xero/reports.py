@@ -8,7 +8,6 @@ newest one count.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
@@ -17,18 +16,18 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero import dates
-from tap_xero.budgets import month_start
+from tap_xero.calendars import month_end, month_start
 from tap_xero.lists import closed, opened, to_raw
-from tap_xero.pagers import Page, Start
+from tap_xero.pagers import Outlook, Page, Pager, Start
 from tap_xero.report_cells import cell_rows
-from tap_xero.seek import modified_since
+from tap_xero.seek import MODIFIED_SINCE
 from tap_xero.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tap_xero.lists import Row, XeroList
-    from tap_xero.pagers import Calendar, Pager
+    from tap_xero.calendars import Calendar
+    from tap_xero.lists import ListPage, Row, XeroList
 
 PERIOD_END = "PeriodEndDate"
 FIRST_1099_YEAR = 2012  # developer.xero.com, Reports
@@ -50,32 +49,56 @@ def monthly(
     `params` gives the parameters of a call for a month. `by_basis`: Xero makes it for both bases.
     """
 
+    def bases(calendar: Calendar) -> tuple[str | None, ...]:
+        return calendar.bases if by_basis else (None,)
+
+    def asked(month: Period, calendar: Calendar, basis: str | None) -> dict[str, str]:
+        return {**params(month, calendar), **_basis_params(basis)}
+
     def read(xero_list: XeroList, start: Start) -> Iterator[Page]:
         calendar = start.calendar
-        bases = calendar.bases if by_basis else (None,)
         months = list(_months(start))
         for month in months:
             rows: list[Row] = []
-            for basis in bases:
-                asked = {**params(month, calendar), **_basis_params(basis)}
-                source = xero_list.ask(None, **asked)
-                tracking = asked.get("trackingCategoryID")
+            for basis in bases(calendar):
+                parameters = asked(month, calendar, basis)
+                source = xero_list.ask(None, **parameters)
+                tracking = parameters.get("trackingCategoryID")
                 base = _base(month, calendar, Basis=basis, TrackingCategoryID=tracking)
                 rows += cell_rows(opened(source.rows), base)
             yield Page(closed(rows), source, complete_to=_ms(month.end), last=month == months[-1])
 
-    return read
+    def peek(xero_list: XeroList, start: Start) -> Outlook:
+        months, calendar = list(_months(start)), start.calendar
+        xero_list.ask(None, **asked(months[-1], calendar, bases(calendar)[0]))
+        return Outlook(None, calls=len(months) * len(bases(calendar)))
+
+    return Pager(read, peek)
 
 
-def yearly(xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _yearly(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read a report of calendar years, of those in which a month is to be read."""
-    months = list(_months(start))
-    years = sorted({month.end.year for month in months if month.end.year >= FIRST_1099_YEAR})
+    years = _years(start)
     for year in years:
         answer = xero_list.ask(reportYear=str(year))
         period = Period(date(year, 1, 1), date(year, 12, 31))
         rows = cell_rows(opened(answer.rows), _base(period, start.calendar))
         yield Page(closed(rows), answer, complete_to=_ms(period.end), last=year == years[-1])
+
+
+def _peek_at_years(xero_list: XeroList, start: Start) -> Outlook:
+    years = _years(start)
+    xero_list.ask(reportYear=str(years[-1]))
+    return Outlook(None, calls=len(years))
+
+
+def _years(start: Start) -> list[int]:
+    """Return the years in which a month is to be read; the current one is among them."""
+    years = {month.end.year for month in _months(start)}
+    return sorted(year for year in years if year >= FIRST_1099_YEAR)
+
+
+YEARLY = Pager(_yearly, _peek_at_years)
 
 
 def by_contact(side: str) -> Pager:
@@ -85,25 +108,40 @@ def by_contact(side: str) -> Pager:
     AccountsReceivable or AccountsPayable.
     """
 
+    def ask(xero_list: XeroList, uid: str, month: Period) -> ListPage:
+        return xero_list.ask(contactId=uid, date=month.end.isoformat())
+
     def read(xero_list: XeroList, start: Start) -> Iterator[Page]:
-        today = start.calendar.today
-        month = Period(month_start(today), _last_day(today))
-        contacts = xero_list.beside(
-            "Contacts", "ContactID", order="UpdatedDateUTC ASC", includeArchived="true"
-        )
+        month = _month_of(start.calendar.today)
+        contacts = _contacts(xero_list)
         read_before: set[str] = set()
-        for page in modified_since(contacts, Start(page_size=start.page_size)):
+        for page in MODIFIED_SINCE.pages(contacts, Start(page_size=start.page_size)):
             rows = []
             for uid in sorted({*_owing(page.rows, side)} - read_before):
                 read_before.add(uid)
-                answer = xero_list.ask(contactId=uid, date=month.end.isoformat())
+                answer = ask(xero_list, uid, month)
                 rows += cell_rows(opened(answer.rows), _base(month, start.calendar, ContactID=uid))
             complete_to = _ms(month.end) if page.last else None
             yield Page(closed(rows), page.source, complete_to=complete_to, last=page.last)
         xero_list.calls += contacts.calls
         xero_list.size += contacts.size
 
-    return read
+    def peek(xero_list: XeroList, start: Start) -> Outlook:
+        contacts = _contacts(xero_list)
+        first = contacts.ask(None, **contacts.page_params(1, start.page_size))
+        owing = sorted(_owing(first.rows, side))
+        if owing:
+            ask(xero_list, owing[0], _month_of(start.calendar.today))
+        may_go_on = len(first.rows) >= start.page_size
+        return Outlook(None, calls=1 + len(owing), at_least=may_go_on)
+
+    return Pager(read, peek)
+
+
+def _contacts(report: XeroList) -> XeroList:
+    return report.beside(
+        "Contacts", "ContactID", order="UpdatedDateUTC ASC", includeArchived="true"
+    )
 
 
 class _Side(msgspec.Struct):
@@ -135,12 +173,12 @@ def _months(start: Start) -> Iterator[Period]:
         again = month_start(calendar.today, -calendar.refresh_months)
         first = max(first, min(month_start(known), month_start(calendar.today), again))
     while first <= calendar.today:
-        yield Period(first, _last_day(first))
+        yield _month_of(first)
         first = month_start(first, 1)
 
 
-def _last_day(day: date) -> date:
-    return day.replace(day=monthrange(day.year, day.month)[1])
+def _month_of(day: date) -> Period:
+    return Period(month_start(day), month_end(day))
 
 
 def _ms(day: date) -> int:
@@ -186,7 +224,9 @@ def _one_month(period: Period, _: Calendar) -> dict[str, str]:
 _CELL = ("RowNumber", "ColumnNumber")
 
 
-def _report(name: str, path: str, scope: str, pager: Pager, *keys: str) -> Stream:
+def _report(
+    name: str, path: str, scope: str, pager: Pager, *keys: str, second_scope: str = ""
+) -> Stream:
     return Stream(
         name,
         f"Reports/{path}",
@@ -196,6 +236,7 @@ def _report(name: str, path: str, scope: str, pager: Pager, *keys: str) -> Strea
         PERIOD_END,
         selected_by_default=False,
         rows_key="Reports",
+        second_scope=second_scope,
     )
 
 
@@ -228,6 +269,7 @@ REPORTS: tuple[Stream, ...] = (
         "aged",
         by_contact("AccountsReceivable"),
         "ContactID",
+        second_scope="accounting.contacts.read",
     ),
     _report(
         "aged_payables_by_contact",
@@ -235,6 +277,7 @@ REPORTS: tuple[Stream, ...] = (
         "aged",
         by_contact("AccountsPayable"),
         "ContactID",
+        second_scope="accounting.contacts.read",
     ),
-    _report("tenninetynine", "TenNinetyNine", "tenninetynine", yearly),
+    _report("tenninetynine", "TenNinetyNine", "tenninetynine", YEARLY),
 )

@@ -26,7 +26,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero.errors import SlowAnswerError
-from tap_xero.pagers import DAY, MINUTE, SECOND, Page, Start, ask_reaching, newest, wanted
+from tap_xero.pagers import (
+    DAY,
+    MINUTE,
+    SECOND,
+    Page,
+    Pager,
+    Start,
+    ask_reaching,
+    newest,
+    peek_at_pages,
+    wanted,
+)
 from tap_xero.sweep import ENOUGH_OF_TWICE, halved, is_full, page_numbers, pagination_adds_up
 
 if TYPE_CHECKING:
@@ -44,7 +55,7 @@ _TELLING = 100
 _GRAINS = (SECOND, MINUTE, 60 * MINUTE, DAY)
 
 
-def modified_since(xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _modified_since(xero_list: XeroList, start: Start) -> Iterator[Page]:
     """Read what was modified since `start.since`, or everything, oldest first."""
     seek = _Seek(xero_list, start)
     while True:
@@ -54,6 +65,9 @@ def modified_since(xero_list: XeroList, start: Start) -> Iterator[Page]:
             seek.ask_for_less()
         else:
             return
+
+
+MODIFIED_SINCE = Pager(_modified_since, peek_at_pages)
 
 
 class _Seek:

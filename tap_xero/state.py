@@ -14,9 +14,12 @@ moment the run began: a list that is not sorted may have shown a row before it w
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from tap_xero import dates
+from tap_xero.calendars import Calendar
 from tap_xero.details import DOCUMENT
 from tap_xero.errors import InputError
 from tap_xero.pagers import SECOND, Position, Start
@@ -62,18 +65,30 @@ class State:
 
     def start(self, selection: Selection, config: Config) -> Start:
         """Return where to start a stream. Raises InputError when its bookmark cannot be read."""
-        page_size = selection.stream.page_size or config.page_size
+        start = Start(
+            page_size=selection.stream.page_size or config.page_size,
+            calendar=self._calendar(config),
+        )
         key = selection.replication_key
         if key is None:
-            return Start(page_size=page_size)
+            return start
         bookmark = self.bookmark(selection)
         if key == JOURNAL_NUMBER:
-            return Start(since=bookmark, bookmark=bookmark)
+            return replace(start, since=bookmark, bookmark=bookmark)
         if bookmark is None:
-            return Start(since=dates.to_ms_of(config.start_date), page_size=page_size)
+            return replace(start, since=dates.to_ms_of(config.start_date))
         bookmark = min(bookmark, self._run_start)
-        since = bookmark - _lookback(config)
-        return Start(since=since, bookmark=bookmark, page_size=page_size)
+        return replace(start, since=bookmark - _lookback(config), bookmark=bookmark)
+
+    def _calendar(self, config: Config) -> Calendar:
+        basis = config.report_basis
+        return Calendar(
+            now=datetime.fromtimestamp(self._run_start / 1000, tz=timezone.utc),
+            from_day=config.start_date.date(),
+            refresh_months=config.report_refresh_months,
+            bases=("accrual", "cash") if basis == "both" else (basis,),
+            tracking_category_id=config.report_tracking_category_id,
+        )
 
     def forget_unused(self, selections: Sequence[Selection]) -> None:
         """Drop bookmarks of streams that tap-xero 2.x read by date and that are read whole now.

@@ -14,17 +14,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_xero.budgets import budgets_with_lines
+from tap_xero.budgets import BUDGETS_WITH_LINES
+from tap_xero.errors import MissingScopeError
 from tap_xero.lists import XeroList, not_ready
-from tap_xero.pagers import journal_numbers, one_answer
-from tap_xero.seek import modified_since
-from tap_xero.sweep import page_numbers
+from tap_xero.pagers import JOURNAL_NUMBERS, ONE_ANSWER
+from tap_xero.seek import MODIFIED_SINCE
+from tap_xero.sweep import PAGE_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tap_xero.client import Client
     from tap_xero.config import Config
+    from tap_xero.errors import StreamError
     from tap_xero.lists import Ready
     from tap_xero.pagers import Pager
 
@@ -55,6 +57,7 @@ class Stream:
     page_size: int | None = None
     unseen: str = ""
     archived_on_demand: bool = False
+    second_scope: str = ""  # which reading it takes beside its own
     resumes: bool = False  # takes several runs, each from where the last one stopped
     parent: str = ""  # the stream from whose answers this one is made, see `line_tables`
 
@@ -66,7 +69,7 @@ class Stream:
     @property
     def comes_in_pages(self) -> bool:
         """Whether it may take many calls, one after the other."""
-        return self.pager is not one_answer
+        return self.pager is not ONE_ANSWER
 
     @property
     def takes_modified_since(self) -> bool:
@@ -80,7 +83,7 @@ class Stream:
 
     @property
     def read_scope(self) -> str:
-        """The scope that lets read the list, and no more; empty where that depends."""
+        """The scope for reading the list, and no more than that; empty where it depends."""
         return self.scope if self.scope in ("", "paymentservices") else f"{self.scope}.read"
 
     @property
@@ -116,7 +119,7 @@ STREAMS: tuple[Stream, ...] = (
         "Journals",
         ("JournalID",),
         "accounting.journals",
-        journal_numbers,
+        JOURNAL_NUMBERS,
         "JournalNumber",
         selected_by_default=False,
     ),
@@ -126,7 +129,7 @@ STREAMS: tuple[Stream, ...] = (
         "BankTransactions",
         ("BankTransactionID",),
         "accounting.banktransactions",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         {**BY_UPDATED, **UNIT_PRICES},
     ),
@@ -135,7 +138,7 @@ STREAMS: tuple[Stream, ...] = (
         "Contacts",
         ("ContactID",),
         "accounting.contacts",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         BY_UPDATED,
         unseen="Balances, IsSupplier and IsCustomer",
@@ -146,7 +149,7 @@ STREAMS: tuple[Stream, ...] = (
         "CreditNotes",
         ("CreditNoteID",),
         "accounting.invoices",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         {**BY_UPDATED, **UNIT_PRICES},
         unseen="DueDate and SentToContact of part-paid ones; a contact or account renamed",
@@ -156,7 +159,7 @@ STREAMS: tuple[Stream, ...] = (
         "Invoices",
         ("InvoiceID",),
         "accounting.invoices",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         {**BY_UPDATED, **UNIT_PRICES},
         unseen="DueDate and SentToContact of part-paid ones; a contact or account renamed",
@@ -166,7 +169,7 @@ STREAMS: tuple[Stream, ...] = (
         "ManualJournals",
         ("ManualJournalID",),
         "accounting.manualjournals",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         # No order: with it, Xero has sent every journal on every page (singer-io/tap-xero #104).
     ),
@@ -175,7 +178,7 @@ STREAMS: tuple[Stream, ...] = (
         "Overpayments",
         ("OverpaymentID",),
         "accounting.payments",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         {**BY_UPDATED, **UNIT_PRICES},
     ),
@@ -184,7 +187,7 @@ STREAMS: tuple[Stream, ...] = (
         "Payments",
         ("PaymentID",),
         "accounting.payments",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         BY_UPDATED,
     ),
@@ -193,7 +196,7 @@ STREAMS: tuple[Stream, ...] = (
         "Prepayments",
         ("PrepaymentID",),
         "accounting.payments",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         {**BY_UPDATED, **UNIT_PRICES},
     ),
@@ -202,7 +205,7 @@ STREAMS: tuple[Stream, ...] = (
         "PurchaseOrders",
         ("PurchaseOrderID",),
         "accounting.invoices",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         BY_UPDATED,
     ),
@@ -211,7 +214,7 @@ STREAMS: tuple[Stream, ...] = (
         "Quotes",
         ("QuoteID",),
         "accounting.invoices",
-        modified_since,
+        MODIFIED_SINCE,
         UPDATED,
         BY_UPDATED,
     ),
@@ -221,7 +224,7 @@ STREAMS: tuple[Stream, ...] = (
         "Accounts",
         ("AccountID",),
         "accounting.settings",
-        one_answer,
+        ONE_ANSWER,
         UPDATED,
         unseen="unused accounts that were deleted",
     ),
@@ -230,7 +233,7 @@ STREAMS: tuple[Stream, ...] = (
         "BatchPayments",
         ("BatchPaymentID",),
         "accounting.payments",
-        one_answer,
+        ONE_ANSWER,
         UPDATED,
     ),
     Stream(
@@ -238,18 +241,18 @@ STREAMS: tuple[Stream, ...] = (
         "Items",
         ("ItemID",),
         "accounting.settings",
-        one_answer,
+        ONE_ANSWER,
         UPDATED,
         UNIT_PRICES,
         unseen="deleted items",
     ),
-    Stream("users", "Users", ("UserID",), "accounting.settings", one_answer, UPDATED),
+    Stream("users", "Users", ("UserID",), "accounting.settings", ONE_ANSWER, UPDATED),
     Stream(
         "expense_claims",
         "ExpenseClaims",
         ("ExpenseClaimID",),
         "accounting.classicexpenses",
-        one_answer,
+        ONE_ANSWER,
         UPDATED,
         selected_by_default=False,
     ),
@@ -258,7 +261,7 @@ STREAMS: tuple[Stream, ...] = (
         "Receipts",
         ("ReceiptID",),
         "accounting.classicexpenses",
-        one_answer,
+        ONE_ANSWER,
         UPDATED,
         UNIT_PRICES,
         selected_by_default=False,
@@ -268,7 +271,7 @@ STREAMS: tuple[Stream, ...] = (
         "Journals",
         ("JournalID",),
         "accounting.journals",
-        journal_numbers,
+        JOURNAL_NUMBERS,
         "JournalNumber",
         params={"paymentsOnly": "true"},  # journals on the cash basis
         selected_by_default=False,
@@ -279,7 +282,7 @@ STREAMS: tuple[Stream, ...] = (
         "BankTransfers",
         ("BankTransferID",),
         "accounting.banktransactions",
-        one_answer,
+        ONE_ANSWER,
         params={"includeDeleted": "true"},
     ),
     Stream(
@@ -287,23 +290,23 @@ STREAMS: tuple[Stream, ...] = (
         "BrandingThemes",
         ("BrandingThemeID",),
         "accounting.settings",
-        one_answer,
+        ONE_ANSWER,
     ),
-    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", budgets_with_lines),
+    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", BUDGETS_WITH_LINES),
     Stream(
         "contact_groups",
         "ContactGroups",
         ("ContactGroupID",),
         "accounting.contacts",
-        one_answer,
+        ONE_ANSWER,
     ),
-    Stream("currencies", "Currencies", ("Code",), "accounting.settings", one_answer),
+    Stream("currencies", "Currencies", ("Code",), "accounting.settings", ONE_ANSWER),
     Stream(
         "linked_transactions",
         "LinkedTransactions",
         ("LinkedTransactionID",),
         "accounting.invoices",
-        page_numbers,
+        PAGE_NUMBERS,
         page_size=100,
     ),
     Stream(
@@ -311,7 +314,7 @@ STREAMS: tuple[Stream, ...] = (
         "Organisation",
         ("OrganisationID",),
         "accounting.settings",
-        one_answer,
+        ONE_ANSWER,
         rows_key="Organisations",
     ),
     Stream(
@@ -319,14 +322,14 @@ STREAMS: tuple[Stream, ...] = (
         "PaymentServices",
         ("PaymentServiceID",),
         "paymentservices",
-        one_answer,
+        ONE_ANSWER,
     ),
     Stream(
         "invoice_reminders",
         "InvoiceReminders/Settings",
         (),
         "accounting.settings",
-        one_answer,
+        ONE_ANSWER,
         rows_key="InvoiceReminders",
     ),
     Stream(
@@ -334,15 +337,15 @@ STREAMS: tuple[Stream, ...] = (
         "RepeatingInvoices",
         ("RepeatingInvoiceID",),
         "accounting.invoices",
-        one_answer,
+        ONE_ANSWER,
     ),
-    Stream("tax_rates", "TaxRates", ("TaxType",), "accounting.settings", one_answer),
+    Stream("tax_rates", "TaxRates", ("TaxType",), "accounting.settings", ONE_ANSWER),
     Stream(
         "tracking_categories",
         "TrackingCategories",
         ("TrackingCategoryID",),
         "accounting.settings",
-        one_answer,
+        ONE_ANSWER,
         params={"includeArchived": "true"},
     ),
 )
@@ -365,6 +368,18 @@ def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not
     )
 
 
-def default_scopes() -> str:
-    """Return the scopes that reading the default streams takes, separated by blanks."""
-    return " ".join(sorted({stream.read_scope for stream in STREAMS if stream.selected_by_default}))
+def scopes_of(streams: Iterable[Stream]) -> str:
+    """Return the scopes that reading these streams takes, separated by blanks."""
+    scopes = {scope for each in streams for scope in (each.read_scope, each.second_scope) if scope}
+    return " ".join(sorted(scopes))
+
+
+def with_scope(error: StreamError, stream: Stream, config: Config) -> StreamError:
+    """Return the error of a stream; of a missing scope it says which, and how to get it."""
+    if not isinstance(error, MissingScopeError) or not stream.read_scope:
+        return error
+    add = "add it to scopes and " if config.scopes else ""
+    return MissingScopeError(
+        f"{error}; it takes {stream.read_scope}: {add}run tap-xero --authorize, with the same "
+        "catalog"
+    )

@@ -15,19 +15,25 @@ being complete, its bookmark where it was.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_xero.errors import SlowAnswerError, StreamError
-from tap_xero.pagers import SECOND, Page, Start, ask_reaching, newest, wanted
+from tap_xero.pagers import (
+    SECOND,
+    Page,
+    Pager,
+    Start,
+    ask_reaching,
+    newest,
+    peek_at_pages,
+    wanted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_xero.lists import ListPage, XeroList
-
-LOGGER = logging.getLogger(__name__)
 
 _MAX_PASSES = 25
 # Where the list keeps changing, nothing new in so many passes has to do.
@@ -95,7 +101,9 @@ def page_numbers(
             return
         goes_back = not goes_back
         answers = sweep.back(len(this.lengths)) if goes_back else sweep.forth()
-    LOGGER.warning("%s changes faster than it can be read; its bookmark stays", xero_list.path)
+
+
+PAGE_NUMBERS = Pager(page_numbers, peek_at_pages)
 
 
 class _Sweep:

@@ -11,24 +11,25 @@ there the records of each document are one write.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_xero.detail_walks import DetailWalks, ReadList
+from tap_xero.details import detail_of
 from tap_xero.errors import OutputError, SkipStreamError, StreamError, TapError
 from tap_xero.line_tables import Splitter
 from tap_xero.lists import opened
-from tap_xero.pagers import Calendar, Start, wanted
+from tap_xero.pagers import Start, wanted
 from tap_xero.reading import read_ahead
 from tap_xero.records import Records
-from tap_xero.streams import open_list
+from tap_xero.streams import open_list, with_scope
 from tap_xero.turns import in_turn
 from tap_xero.writer import activate_version, page_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_xero.client import Client
     from tap_xero.config import Config
@@ -58,6 +59,7 @@ class StreamRun:
     """One stream in this run: what reads it, and what came of it.
 
     `lists` are those of Xero behind it: one, but for details, which are read list by list.
+    Details `continues` says whether the next run goes on where this one stops.
     """
 
     selection: Selection
@@ -73,6 +75,7 @@ class StreamRun:
     began: datetime | None = None
     ended: datetime | None = None
     complete: bool = False
+    continues: bool = False
     error: StreamError | None = None
 
     @property
@@ -98,7 +101,10 @@ class StreamRun:
 
 @dataclass
 class Sync:
-    """What a sync needs; `stopped` is asked between writes, `on_page` is told of each page."""
+    """What a sync needs.
+
+    `stopped` is asked between writes, `on_page` is told whose rows have been written.
+    """
 
     client: Client
     config: Config
@@ -123,7 +129,7 @@ class Sync:
         starts = [self.state.start(selection, self.config) for selection in ordered]
         version = int(self.now().timestamp() * 1000)
         for selection, start in zip(ordered, starts, strict=True):
-            run = self._prepare(selection, self._dated(start, version), version)
+            run = self._prepare(selection, start, version)
             run.line_tables = [
                 _lines(each, run.version) for each in selections if each.stream.parent == run.name
             ]
@@ -175,7 +181,7 @@ class Sync:
             return b""
         run = runs[turn.walk.name]
         if turn.error:
-            _fail(run, turn.error)
+            self._fail(run, turn.error)
         if turn.page is None:
             under_way.remove(turn.walk)
             return b""
@@ -193,7 +199,11 @@ class Sync:
     def _end_details(self, run: StreamRun, under_way: Sequence[Walk]) -> None:
         run.ended = self.now()
         run.complete = run.error is None
-        if any(walk.name == run.name for walk in under_way):
+        is_cut_short = any(walk.name == run.name for walk in under_way)
+        unread = (each.name for each in self.runs if not each.complete)
+        of_unread = not set(detail_of(run.selection.stream).documents).isdisjoint(unread)
+        run.continues = is_cut_short or of_unread
+        if is_cut_short:
             LOGGER.info(
                 "%s: the %d calls of detail_calls_per_run are used up, the next run goes on",
                 run.name,
@@ -207,40 +217,31 @@ class Sync:
         xero_list = open_list(self.client, stream, self.config, records.ready)
         return StreamRun(selection, start, [xero_list], records, stream_version)
 
-    def _dated(self, start: Start, now: int) -> Start:
-        basis = self.config.report_basis
-        calendar = Calendar(
-            now=datetime.fromtimestamp(now / 1000, tz=timezone.utc),
-            from_day=self.config.start_date.date(),
-            refresh_months=self.config.report_refresh_months,
-            bases=("accrual", "cash") if basis == "both" else (basis,),
-            tracking_category_id=self.config.report_tracking_category_id,
-        )
-        return replace(start, calendar=calendar)
-
     def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
         stream = selection.stream
         self.writer.schema(
             stream.tap_stream_id, selection.schema, stream.key_properties, replication_key
         )
 
-    def _take(self, runs: Sequence[StreamRun], arrival: Arrival[Page]) -> tuple[StreamRun, bytes]:
-        """Return whose arrival it is and the lines to be written, none unless it is a page."""
+    def _take(
+        self, runs: Sequence[StreamRun], arrival: Arrival[Page]
+    ) -> tuple[StreamRun | None, bytes]:
+        """Return whose rows have arrived, if any have, and the lines to be written."""
         run = runs[arrival.place]
         if arrival.page is not None:
-            return run, self._page(run, arrival.page)
+            return run if arrival.page.rows else None, self._page(run, arrival.page)
         if arrival.error is None:
-            _end(run)
+            self._end(run)
         elif isinstance(arrival.error, StreamError):
-            _fail(run, arrival.error)
+            self._fail(run, arrival.error)
         else:
             raise arrival.error
-        return run, b""
+        return None, b""
 
-    def _put(self, taken: tuple[StreamRun, bytes]) -> None:
+    def _put(self, taken: tuple[StreamRun | None, bytes]) -> None:
         run, lines = taken
         self.writer.lines(lines)
-        if lines:
+        if run:
             self.on_page(run)
 
     def _page(self, run: StreamRun, page: Page) -> bytes:
@@ -256,6 +257,24 @@ class Sync:
         run.complete = page.last
         self.state.advance(run.selection, page.complete_to, run.server_start)
         return self._lines(records, _activated(run) if page.last else b"")
+
+    def _end(self, run: StreamRun) -> None:
+        if not run.complete:
+            error = StreamError(f"{run.name} changed faster than it could be read: run again")
+            self._fail(run, error)
+        elif run.counted is not None and run.rows < run.counted:
+            LOGGER.warning(
+                "%s: Xero counted %d records and sent %d: if none was deleted or archived "
+                "meanwhile, read the stream again from an earlier bookmark",
+                run.name,
+                run.counted,
+                run.rows,
+            )
+
+    def _fail(self, run: StreamRun, error: StreamError) -> None:
+        run.error = with_scope(error, run.selection.stream, self.config)
+        level = logging.WARNING if run.forgiven else logging.ERROR
+        LOGGER.log(level, "%s: %s", run.name, run.error)
 
     def _write_state(self) -> None:
         self.writer.lines(self._lines([]))
@@ -295,27 +314,9 @@ def _read(run: StreamRun, now: Callable[[], datetime]) -> Iterator[Page]:
     run.began = now()
     try:
         (xero_list,) = run.lists
-        yield from run.selection.stream.pager(xero_list, run.start)
+        yield from run.selection.stream.pager.pages(xero_list, run.start)
     finally:
         run.ended = now()
-
-
-def _end(run: StreamRun) -> None:
-    if not run.complete:
-        _fail(run, StreamError(f"{run.name} changed faster than it could be read: run again"))
-    elif run.counted is not None and run.rows < run.counted:
-        LOGGER.warning(
-            "%s: Xero counted %d records and sent %d: if none was deleted or archived meanwhile, "
-            "read the stream again from an earlier bookmark",
-            run.name,
-            run.counted,
-            run.rows,
-        )
-
-
-def _fail(run: StreamRun, error: StreamError) -> None:
-    run.error = error
-    LOGGER.log(logging.WARNING if run.forgiven else logging.ERROR, "%s: %s", run.name, error)
 
 
 def _counted(start: Start, page: Page) -> int | None:

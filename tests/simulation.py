@@ -389,8 +389,8 @@ class Simulation:
     ) -> Selection:
         chosen = _selection(name, full_table=full_table and name != "journals")
         stream = tamper(chosen.stream)
-        in_turn = lambda *read: self._turns.pager(stream.pager, name, *read)  # noqa: E731
-        return replace(chosen, stream=replace(stream, pager=in_turn))
+        in_turn = partial(self._turns.pages, stream.pager.pages, name)
+        return replace(chosen, stream=_read_by(stream, in_turn))
 
     def _settings(self, dice: Random, max_concurrency: int) -> Config:
         token = self.xero.identity.new_access_token(
@@ -443,9 +443,9 @@ class Turns:
         self._over = False
         self._changed = threading.Condition()
 
-    def pager(
+    def pages(
         self,
-        pager: Callable[[XeroList, Start], Iterator[Page]],
+        pages: Callable[[XeroList, Start], Iterator[Page]],
         name: str,
         xero_list: XeroList,
         start: Start,
@@ -458,7 +458,7 @@ class Turns:
                 self._draw()
         try:
             if self._may_go_on(name):
-                for page in pager(xero_list, start):
+                for page in pages(xero_list, start):
                     yield page
                     if not self._may_go_on(name):
                         return
@@ -504,12 +504,16 @@ def _config() -> Config:
         return load(xero, refresh_token=None, access_token="given")
 
 
+def _read_by(stream: Stream, pages: Callable[[XeroList, Start], Iterator[Page]]) -> Stream:
+    return replace(stream, pager=replace(stream.pager, pages=pages))
+
+
 # The fault that must be found
 
 
 def page_numbers_alone(stream: Stream) -> Stream:
     """Plant what most connectors do: page after page by number, the bookmark at the last stamp."""
-    return replace(stream, pager=_naive) if stream.replication_key == "UpdatedDateUTC" else stream
+    return _read_by(stream, _naive) if stream.replication_key == "UpdatedDateUTC" else stream
 
 
 def _naive(xero_list: XeroList, start: Start) -> Iterator[Page]:

@@ -12,23 +12,32 @@ from tap_xero.check import run_check
 from tap_xero.client import Client
 from tap_xero.clock import Clock
 from tap_xero.demo import Behaviour, DemoXero
-from tap_xero.discover import selection
+from tap_xero.discover import Selection, default_selection, selection
 from tap_xero.errors import AuthorizeError, DayLimitError, StreamError
 from tap_xero.state import State
 from tap_xero.streams import STREAMS
-from tests.harness import catalog_of, load, sync, tap
+from tests.harness import catalog_of, flat_catalog_of, load, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from tap_xero.config import Config
+
 EVERY_STREAM = [stream.tap_stream_id for stream in STREAMS]
+EVERY_PATH = [stream.path for stream in STREAMS]
 
 
 @pytest.fixture
 def xero() -> Iterator[DemoXero]:
     with DemoXero(size=120) as demo:
         yield demo
+
+
+def _selected(streams: Iterable[str], settings: Config) -> list[Selection]:
+    tables = settings.line_tables
+    chosen = (flat_catalog_of if tables else catalog_of)(streams)
+    return selection(chosen, "catalog", line_tables=tables)
 
 
 class Checked:
@@ -41,6 +50,7 @@ class Checked:
         *,
         state: dict[str, Any] | None = None,
         as_json: bool = True,
+        selected: list[Selection] | None = None,
         **config: Any,  # noqa: ANN401
     ) -> None:
         settings = load(xero, **config)
@@ -54,7 +64,7 @@ class Checked:
                     client,
                     settings,
                     bookmarks,
-                    selection(catalog_of(streams), "catalog"),
+                    _selected(streams, settings) if selected is None else selected,
                     written.append,
                     as_json=as_json,
                 )
@@ -92,7 +102,7 @@ def test_what_waits_is_what_a_sync_then_writes(xero: DemoXero) -> None:
         assert part["waiting"] == written[name] or part["at_least"], name
         assert part["waiting"] <= written[name], name
     uncounted = {name for name in EVERY_STREAM if checked.stream(name)["at_least"]}
-    assert uncounted == {"budgets", "journals", "journals_cash", "quotes"}
+    assert uncounted == {"journals", "journals_cash", "quotes"}
 
 
 def test_the_calls_it_foretells_are_about_those_of_the_sync() -> None:
@@ -103,6 +113,40 @@ def test_the_calls_it_foretells_are_about_those_of_the_sync() -> None:
         sync(xero, streams, page_size=100)
         needed, made = checked.answer["calls_needed"], _data_calls(xero) - before
     assert needed <= made <= needed + 2, "and one or two to prove that the list was whole"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "budgets",
+        "linked_transactions",
+        "trial_balance",
+        "tenninetynine",
+        "aged_receivables_by_contact",
+    ],
+)
+def test_of_what_takes_many_calls_it_tells_how_many(xero: DemoXero, stream: str) -> None:
+    settings: dict[str, Any] = {"start_date": "2026-01-01", "report_basis": "both"}
+    needed = Checked(xero, [stream], **settings).stream(stream)["calls"]
+    before = _data_calls(xero)
+    sync(xero, [stream], **settings)
+    assert needed == _data_calls(xero) - before > 0
+
+
+def test_details_are_told_by_what_a_run_may_spend_on_them(xero: DemoXero) -> None:
+    streams = ["accounts", "history", "attachments"]
+    checked = Checked(xero, streams, detail_calls_per_run=40)
+    assert checked.error is None
+    assert checked.stream("history")["readable"] is None
+    assert checked.answer["detail_calls"] == 40
+    assert checked.answer["calls_needed"] == 1 + 40
+    text = Checked(xero, streams, detail_calls_per_run=40, as_json=False).text
+    assert "At most 40 of them are for details" in text
+
+
+def test_line_tables_come_with_their_parent(xero: DemoXero) -> None:
+    checked = Checked(xero, ["invoices", "invoice_line_items"], line_tables=True)
+    assert [part["stream"] for part in checked.answer["streams"]] == ["invoices"]
 
 
 def test_it_makes_one_call_a_stream_and_says_how_many(xero: DemoXero) -> None:
@@ -130,7 +174,7 @@ def test_a_stream_that_may_not_be_read_is_named_and_the_others_go_on(
 ) -> None:
     xero.behaviour.forbidden = {"Journals": kind}
     checked = Checked(xero, ["journals", "accounts"])
-    assert str(checked.error) == "1 of 2 selected streams cannot be read: journals"
+    assert str(checked.error) == "1 of 2 streams cannot be read: journals"
     assert not checked.stream("journals")["readable"]
     assert "Journals" in checked.stream("journals")["problem"]
     assert checked.stream("accounts")["readable"]
@@ -191,9 +235,36 @@ def test_the_command_prints_json_and_ends_with_1_when_a_stream_cannot_be_read(
     }
     assert bad.returncode == 1
     assert len(bad.stderr.splitlines()) == 1
-    assert bad.stderr.startswith(b"CRITICAL 1 of 2 selected streams cannot be read: journals")
+    assert bad.stderr.startswith(b"CRITICAL 1 of 2 streams cannot be read: journals")
     readable = {part["stream"]: part["readable"] for part in json.loads(bad.stdout)["streams"]}
     assert readable == {"invoices": True, "journals": False}
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "error"),
+    [
+        ({"Quotes": "scope401"}, None),
+        (dict.fromkeys(EVERY_PATH, "scope401"), "cannot be read"),
+    ],
+    ids=["one", "all"],
+)
+def test_streams_that_nobody_selected_may_be_missing_but_not_all(
+    xero: DemoXero, forbidden: dict[str, str], error: str | None
+) -> None:
+    xero.behaviour.forbidden = forbidden
+    checked = Checked(xero, [], selected=default_selection())
+    assert not checked.stream("quotes")["readable"]
+    assert (error in str(checked.error)) if error else checked.error is None
+
+
+def test_a_missing_scope_is_named_with_the_next_step(xero: DemoXero) -> None:
+    xero.behaviour.forbidden = {"Quotes": "scope401"}
+    plain = Checked(xero, ["quotes"]).stream("quotes")["problem"]
+    assert problem.endswith(
+        "accounting.invoices.read: run tap-xero --authorize, with the same catalog"
+    )
+    own = Checked(xero, ["quotes"], scopes="accounting.contacts.read").stream("quotes")["problem"]
+    assert "add it to scopes and run tap-xero --authorize" in own
 
 
 def _data_calls(xero: DemoXero) -> int:

@@ -169,14 +169,32 @@ def test_bad_input_is_one_clear_line_and_nothing_on_stdout(
     assert len(err.splitlines()) == 1
 
 
-def test_an_unknown_argument_is_a_usage_error() -> None:
-    run = tap("--frobnicate")
-    assert run.returncode == 2
-    assert b"--frobnicate" in run.stderr
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+        (["--check", "--discover"], "not allowed with argument"),
+        (["--catalog", "a.json", "-p", "b.json"], "not allowed with argument"),
+        (["--port", "abc"], "invalid int value: 'abc'"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_1(
+    arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert said in last_line(err.encode())
+    assert len(err.splitlines()) == 1
 
 
-def test_two_commands_at_once_are_a_usage_error() -> None:
-    assert tap("--check", "--discover").returncode == 2
+def test_a_traceback_comes_with_debug_and_before_the_last_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--debug", "--config", "nowhere.json"]) == 1
+    *before, last = capfd.readouterr().err.splitlines()
+    assert last.startswith("CRITICAL nowhere.json")
+    assert "Traceback (most recent call last):" in before
 
 
 def test_a_stream_that_failed_ends_the_run_with_1_and_is_named(

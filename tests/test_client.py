@@ -24,6 +24,7 @@ from tap_xero.errors import (
     AuthorizeError,
     DayLimitError,
     GoneError,
+    MissingScopeError,
     SkipStreamError,
     SlowAnswerError,
     StreamError,
@@ -525,7 +526,7 @@ def test_a_silent_xero_ends_the_run(client: Client, xero: DemoXero, time_: FakeT
         (Fault.status(403, {}, b""), SkipStreamError, "not allowed"),
         (
             Fault.status(401, {}, b'{"Detail":"AuthorizationUnsuccessful"}'),
-            SkipStreamError,
+            MissingScopeError,
             r"a scope is missing.*AuthorizationUnsuccessful",
         ),
     ],
