@@ -259,7 +259,7 @@ def test_streams_that_nobody_selected_may_be_missing_but_not_all(
 
 def test_a_missing_scope_is_named_with_the_next_step(xero: DemoXero) -> None:
     xero.behaviour.forbidden = {"Quotes": "scope401"}
-    plain = Checked(xero, ["quotes"]).stream("quotes")["problem"]
+    problem = Checked(xero, ["quotes"]).stream("quotes")["problem"]
     assert problem.endswith(
         "accounting.invoices.read: run tap-xero --authorize, with the same catalog"
     )
