@@ -90,7 +90,7 @@ def _stream_details() -> str:
 def _line_tables() -> str:
     rows = [
         [f"`{stream.tap_stream_id}`", f"`{stream.parent}`", _code(*stream.key_properties)]
-        for stream, _ in flat_streams()
+        for stream, _, _ in flat_streams()
         if stream.parent
     ]
     return _table(["table", "made from", "key"], rows)

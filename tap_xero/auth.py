@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from tap_xero.errors import AuthorizeError, InputError, TapError, UnreachableError
-from tap_xero.problems import explanation, lacks_scope, retry_after
+from tap_xero.problems import clean, explanation, lacks_scope, retry_after
 from tap_xero.retries import GaveUpError, TransientError, retry
 from tap_xero.tokens import RefreshToken
 from tap_xero.transport import Reply, Request
@@ -82,6 +82,10 @@ class Connection:
 
     tenant_id: str
     name: str
+
+    def __str__(self) -> str:
+        """Return name and id for a person; the name is the organisation's own text."""
+        return f"{clean(self.name)} ({self.tenant_id})"
 
 
 class XeroAuth:
@@ -149,7 +153,7 @@ class XeroAuth:
                 self._tenant = choose_connection(
                     self.connections(), config.organization_name, config.tenant_id
                 )
-                LOGGER.info("organisation: %s, %s", self._tenant.name, self._tenant.tenant_id)
+                LOGGER.info("organisation: %s", self._tenant)
             return self._tenant.tenant_id
 
     def connections(self) -> list[Connection]:
@@ -172,6 +176,8 @@ class XeroAuth:
         """Raise AuthorizeError if the organisation in use is none the token reaches."""
         connections = self.connections()
         tenant_id = self.tenant_id()
+        if tenant_id is None and connections:  # a Custom Connection names none
+            return
         if all(connection.tenant_id != tenant_id for connection in connections):
             raise AuthorizeError(
                 f"the login does not reach the organisation {tenant_id}; {_listed(connections)}; "
@@ -392,7 +398,9 @@ def _read_token(body: bytes, asked: datetime) -> TokenAnswer:
         life = timedelta(seconds=seconds)
         renew_at: datetime | None = asked + max(life - MARGIN, life / 2)
     else:
-        renew_at = _end_claimed(access, MARGIN)
+        # A token that is new does not end yet; where it seems so, a clock is wrong.
+        claimed = _end_claimed(access, MARGIN)
+        renew_at = claimed if claimed and claimed > asked else None
     named = answer.get("scope")
     scopes = frozenset(named.split()) if isinstance(named, str) else _scopes_claimed(access)
     return TokenAnswer(access, refresh, renew_at, scopes)
@@ -456,5 +464,5 @@ def _read_connections(body: bytes) -> list[Connection]:
 def _listed(connections: Sequence[Connection]) -> str:
     if not connections:
         return "the login reaches no organisation"
-    names = ", ".join(f"{each.name} ({each.tenant_id})" for each in connections)
+    names = ", ".join(map(str, connections))
     return f"the login reaches {names}"

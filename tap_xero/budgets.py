@@ -8,6 +8,7 @@ windows answer for the same month, the later one counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -62,13 +63,12 @@ def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, 
         uid = _TEXT.decode(listed["BudgetID"])
     except (KeyError, msgspec.DecodeError):
         return listed
-    lines: dict[tuple[bytes, bytes], Row] = {}
+    lines: dict[object, Row] = {}
     budget = listed
     for begin, end in windows:
         budget = _one(xero_list, uid, begin, end) or budget
-        for line in _rows(budget.get("BudgetLines", _NONE)):
-            account = tuple(bytes(line.get(name, b"")) for name in ("AccountID", "AccountCode"))
-            key = (account[0], account[1])
+        of_window = _rows(budget.get("BudgetLines", _NONE))
+        for key, line in _told_apart(of_window, "AccountID", "AccountCode"):
             lines[key] = _merged(lines[key], line) if key in lines else line
     return {**budget, "BudgetLines": to_raw(list(lines.values()))}
 
@@ -76,19 +76,26 @@ def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, 
 def _one(xero_list: XeroList, uid: str, begin: date, end: date) -> Row | None:
     answer = xero_list.ask_one(uid, DateFrom=begin.isoformat(), DateTo=end.isoformat())
     for row in opened(answer.rows):
-        if _TEXT.decode(row.get("BudgetID", b'""')) == uid:
+        if bytes(row.get("BudgetID", b"")) == msgspec.json.encode(uid):
             return row
     return None
 
 
 def _merged(earlier: Row, later: Row) -> Row:
-    balances = {
-        bytes(balance.get("Period", b"")): balance
-        for line in (earlier, later)
-        for balance in _rows(line.get("BudgetBalances", _NONE))
-    }
+    balances: dict[object, Row] = {}
+    for line in (earlier, later):
+        balances.update(_told_apart(_rows(line.get("BudgetBalances", _NONE)), "Period"))
     together = {"BudgetBalances": to_raw(list(balances.values()))}
     return later | together if balances else later
+
+
+def _told_apart(rows: Iterable[Row], *names: str) -> Iterator[tuple[object, Row]]:
+    """Yield each row of one answer with a key; of several with the same fields each has its own."""
+    seen: Counter[tuple[bytes, ...]] = Counter()
+    for row in rows:
+        fields = tuple(bytes(row.get(name, b"")) for name in names)
+        seen[fields] += 1
+        yield (fields, seen[fields]), row
 
 
 def _rows(value: Raw) -> list[Row]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tap_xero import __version__
-from tap_xero.errors import InputError, TapError
+from tap_xero.errors import InputError, OutputError, TapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -219,7 +219,14 @@ def _sync(arguments: argparse.Namespace, config: Config) -> int:
     stop = StopSign()
     gc.freeze()
     with stop.listening():
-        _run_sync(config, selections, arguments.state, stop, watched=watched)
+        try:
+            _run_sync(config, selections, arguments.state, stop, watched=watched)
+        except OutputError:
+            # Ctrl-C and systemd reach a whole pipeline, and the target may be the first to go.
+            if not stop():
+                raise
+            LOGGER.warning("stopped by a signal, and so was the program that reads stdout")
+            return stop.exit_code
     if stop():
         LOGGER.warning("stopped by a signal; the last STATE covers all that was written")
         return stop.exit_code
@@ -247,7 +254,7 @@ def _state(state_file: str | None, clock: Clock) -> State:
     from tap_xero.config import read_object
     from tap_xero.state import State
 
-    value = read_object(state_file) if state_file else {}
+    value = {} if state_file is None else read_object(state_file)
     return State(value, state_file or "state", dates.to_ms_of(clock.now()))
 
 

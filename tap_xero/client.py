@@ -49,7 +49,7 @@ EMPTY = b"{}"
 # Pages smaller than this are not asked for in smaller pieces.
 SMALLEST_PAGE = 50
 # How long the end of a run waits for a new refresh token to be saved.
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 1.4
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,17 @@ class Client:
         path, GoneError when there is no such path, StreamError when only this path fails, and to
         end the run AuthorizeError, DayLimitError and UnreachableError.
         """
-        headers = {"If-Modified-Since": modified_since} if modified_since else {}
-        return self._answer(_Call(path, headers, params, _json_body))
+        if modified_since is None:
+            return self._answer(_Call(path, {}, params, _something))
+        headers = {"If-Modified-Since": modified_since}
+        return self._answer(_Call(path, headers, params, _json_or_nothing))
+
+    def get_one(self, path: str, **params: str) -> Answer:
+        """Return what Xero has at `path`, such as `Invoices/…/History`, be it nothing.
+
+        Raises what `get` raises.
+        """
+        return self._answer(_Call(path, {}, params, _json_or_nothing))
 
     def get_file(self, path: str, media_type: str) -> Answer:
         """Return the file at `path`, such as `Invoices/…/Attachments/…`, its bytes as they are.
@@ -301,9 +310,19 @@ def _bytes(reply: Reply) -> bytes:
     return reply.body
 
 
+def _json_or_nothing(reply: Reply) -> bytes:
+    return EMPTY if reply.status in _NOTHING else _json_body(reply)
+
+
+def _something(reply: Reply) -> bytes:
+    """Return the body of a whole list; taken for an empty one, nothing would empty a table."""
+    body = _json_or_nothing(reply)
+    if body == EMPTY:
+        raise TransientError(f"status {reply.status} with nothing in place of a whole list")
+    return body
+
+
 def _json_body(reply: Reply) -> bytes:
-    if reply.status in _NOTHING:
-        return EMPTY
     kind = reply.headers.get("Content-Type", "json").split(";")[0]
     if "json" not in kind.lower():
         raise TransientError(f"status 200 with {kind[:40]!r} in place of JSON")

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tap_xero import __version__
 from tap_xero.errors import InputError
@@ -285,16 +285,25 @@ def read_object(path: str) -> dict[str, Any]:
     if not text.strip():
         raise InputError(f"{path}: the file is empty; it must hold a JSON object")
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_refuse)
+        json.dumps(content, ensure_ascii=False).encode()  # raises for half a surrogate pair
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}: not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
         ) from None
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: holds half of a surrogate pair, which is no text") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
     except RecursionError:
-        raise InputError(f"{path}: not a config: nested too deep") from None
+        raise InputError(f"{path}: nested too deep") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a JSON object, {{…}}")
     return content
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, _Setting]:

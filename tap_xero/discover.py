@@ -7,7 +7,7 @@ selected that are synced without one, so it can be passed to `--catalog` as it i
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,7 +35,7 @@ class Selection:
     """A stream to sync, which of its top-level fields, and how to replicate it.
 
     `documented` is the stream's whole schema; `by_user` says whether a catalog asked for the
-    stream, or only the default.
+    stream, or only the default; `lists` names those that line tables hold in its place.
     """
 
     stream: Stream
@@ -43,6 +43,7 @@ class Selection:
     fields: frozenset[str]
     full_table: bool
     by_user: bool
+    lists: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ class Selection:
 
 def catalog(*, line_tables: bool = False) -> dict[str, Any]:
     """Return the Singer catalog of all streams; `line_tables` is the setting of that name."""
-    return {"streams": [_entry(stream, schema()) for stream, schema in _offered(line_tables)]}
+    return {"streams": [_entry(stream, load()) for stream, load, _ in _offered(line_tables)]}
 
 
 def as_json(*, line_tables: bool = False) -> str:
@@ -72,12 +73,13 @@ def as_json(*, line_tables: bool = False) -> str:
 def default_selection(*, line_tables: bool = False) -> list[Selection]:
     """Return the streams that are synced without a catalog."""
     selected = []
-    for stream, load in _offered(line_tables):
+    for stream, load, lists in _offered(line_tables):
         if stream.selected_by_default:
             schema = load()
             fields = frozenset(schema["properties"])
             full_table = stream.replication_key is None
-            selected.append(Selection(stream, schema, fields, full_table, by_user=False))
+            by_default = Selection(stream, schema, fields, full_table, by_user=False, lists=lists)
+            selected.append(by_default)
     return selected
 
 
@@ -88,20 +90,21 @@ def selection(catalog: object, source: str, *, line_tables: bool = False) -> lis
 
     Raises InputError, naming the source, when it is no catalog or selects what does not exist.
     """
-    streams = {stream.tap_stream_id: (stream, load) for stream, load in _offered(line_tables)}
+    offered = {each[0].tap_stream_id: each for each in _offered(line_tables)}
     selected = []
     for entry in _entries(catalog, source):
-        name = entry.get("tap_stream_id") or entry.get("stream")
+        name = _name(entry, source)
         metadata = _metadata(entry, source)
         if not _is_selected(entry, metadata):
             continue
         if name in REMOVED_STREAMS:
             LOGGER.warning("%s: Xero has removed the list behind stream %s: skipped", source, name)
-        elif name in streams:
-            stream, load = streams[name]
-            selected.append(_selected(stream, load(), metadata, source))
+        elif name in offered:
+            stream, load, lists = offered[name]
+            chosen = _selected(stream, load(), metadata, source)
+            selected.append(replace(chosen, lists=lists))
         else:
-            known = ", ".join(streams)
+            known = ", ".join(offered)
             raise InputError(f"{source}: there is no stream {name!r}; the streams are {known}")
     if not selected:
         LOGGER.warning("%s selects no stream: set `selected` in the metadata of one", source)
@@ -111,11 +114,22 @@ def selection(catalog: object, source: str, *, line_tables: bool = False) -> lis
     return selected
 
 
-def _offered(line_tables: bool) -> Iterable[tuple[Stream, LoadSchema]]:  # noqa: FBT001
-    """Return the streams that there are; a schema takes a while to load, so not all are."""
+def _offered(line_tables: bool) -> Iterable[tuple[Stream, LoadSchema, frozenset[str]]]:  # noqa: FBT001
+    """Return the streams that there are, with what loads the schema and `Selection.lists`.
+
+    A schema takes a while to load, so not all are.
+    """
     if line_tables:
-        return ((stream, partial(dict, schema)) for stream, schema in flat_streams())
-    return ((stream, partial(stream_schema, stream.tap_stream_id)) for stream in OFFERED)
+        return ((each.stream, partial(dict, each.schema), each.lists) for each in flat_streams())
+    none: frozenset[str] = frozenset()
+    return ((stream, partial(stream_schema, stream.tap_stream_id), none) for stream in OFFERED)
+
+
+def _name(entry: Mapping[str, Any], source: str) -> str:
+    name = entry.get("tap_stream_id") or entry.get("stream")
+    if not isinstance(name, str):
+        raise InputError(f"{source}: each stream needs a tap_stream_id; one has {name!r:.80}")
+    return name
 
 
 def _warn_of_details_of_nothing(selected: Sequence[Selection], source: str) -> None:
@@ -139,10 +153,8 @@ def _check_line_tables(selected: Sequence[Selection], catalog: object, source: s
                 f"{source}: stream {item.stream.tap_stream_id} is made from {parent}: "
                 f"select {parent} too"
             )
-    known = {
-        entry.get("tap_stream_id") or entry.get("stream") for entry in _entries(catalog, source)
-    }
-    for stream, _ in flat_streams():
+    known = {_name(entry, source) for entry in _entries(catalog, source)}
+    for stream, _, _ in flat_streams():
         if stream.parent in names and stream.tap_stream_id not in known:
             raise InputError(
                 f"{source}: the catalog has {stream.parent} but not {stream.tap_stream_id}: "

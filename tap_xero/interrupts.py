@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the run ends at the next whole message, and within two seconds.
+"""SIGTERM, SIGINT and SIGHUP: the run ends at the next whole message, and within two seconds.
 
 The handler only takes a note, so no line on stdout is ever cut by it; the sync looks at the note
 between two writes and ends with a last STATE. Where that cannot come about, because whoever
@@ -33,14 +33,18 @@ class StopSign:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a process ended by that signal: 130 for SIGINT, 143 for SIGTERM."""
+        """The exit code of a process ended by that signal, such as 130 for SIGINT."""
         return 128 + (self.signal_number or 0)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of signals for the length of a `with` block."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._note) for number in numbers}
+        """Take note of signals for the length of a `with` block.
+
+        Those that whoever started the process has it ignore (`nohup`, a shell's `&`) stay so.
+        """
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._note) for number in heeded}
         try:
             yield
         finally:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -168,14 +168,26 @@ LINE_TABLES: tuple[LineTable, ...] = (
 _STREAMS = {stream.tap_stream_id: stream for stream in STREAMS}
 
 
-def flat_streams() -> Iterator[tuple[Stream, dict[str, Any]]]:
-    """Yield every stream with its schema when line tables are on: each parent, then its tables."""
+class FlatStream(NamedTuple):
+    """A stream when line tables are on; `lists` names those that stand in tables of their own."""
+
+    stream: Stream
+    schema: dict[str, Any]
+    lists: frozenset[str]
+
+
+def flat_streams() -> Iterator[FlatStream]:
+    """Yield every stream as it is when line tables are on: each parent, then its tables."""
     for stream in OFFERED:
         schema = stream_schema(stream.tap_stream_id)
-        yield stream, {**schema, "properties": _flat(schema["properties"])}
+        properties = schema["properties"]
+        flat = {**schema, "properties": _flat(properties)}
+        yield FlatStream(stream, flat, _lists(properties))
         for table in LINE_TABLES:
             if table.parent == stream.tap_stream_id:
-                yield _stream(table, stream), _schema(table, stream, schema)
+                *_, (_, _, element) = _levels(table, schema)
+                flat = _schema(table, stream, schema)
+                yield FlatStream(_stream(table, stream), flat, _lists(element))
 
 
 class Splitter:
@@ -216,7 +228,7 @@ class Splitter:
                 yield {level.key: number, POSITION: number}, element
                 continue
             uid = bytes(element.get(level.key, b"null"))
-            if uid in _NOTHING or uid in seen:
+            if not uid.startswith(b'"') or uid == b'""' or uid in seen:
                 uid = b'"%d"' % position
             seen.add(uid)
             yield {level.key: Raw(uid), POSITION: number}, element
@@ -289,6 +301,10 @@ def _carried(parent: Stream, documented: Mapping[str, Any]) -> list[str]:
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the lists."""
     return {name: part for name, part in properties.items() if "array" not in part["type"]}
+
+
+def _lists(properties: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(properties) - frozenset(_flat(properties))
 
 
 def _without(row: Row, name: str) -> Row:

@@ -8,6 +8,7 @@ them: a dict of field name to the raw value.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Raw]
 # Takes a row; returns it as a record that can be written, with its fields by name, or None.
 Ready: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
+
+LOGGER = logging.getLogger(__name__)
 
 _ENCODER = msgspec.json.Encoder()
 _ROW = msgspec.json.Decoder(Row)
@@ -133,7 +136,7 @@ class XeroList:
 
     def ask_one(self, key: str, **params: str) -> ListPage:
         """Return the one record with this key, as a page. Raises what `ask` raises."""
-        return self._counted(self._client.get(f"{self.path}/{key}", **params))
+        return self._counted(self._client.get_one(f"{self.path}/{key}", **params))
 
     def ask_file(self, key: str, media_type: str) -> bytes:
         """Return the file below the list under `key`. Raises what `Client.get_file` raises."""
@@ -179,7 +182,7 @@ class XeroList:
             envelope = self._decoder.decode(answer.body)
             rows = envelope.rows or []
             rows = closed([rows]) if isinstance(rows, dict) else rows
-            looked_at = [self._look(row) for row in rows]
+            looked_at = self._look_at(rows)
         except (msgspec.DecodeError, RecursionError) as error:
             raise StreamError(
                 f"{self.path}: Xero's answer is not a list of records: {error}"
@@ -195,16 +198,30 @@ class XeroList:
             server_ms=_server_ms(envelope.DateTimeUTC, answer.headers.get("Date")),
         )
 
+    def _look_at(self, rows: list[Raw]) -> list[tuple[bytes, int | None, int]]:
+        """Return what `_look` does of each row, without those that are no records, such as null."""
+        try:
+            return [self._look(row) for row in rows]
+        except msgspec.DecodeError:
+            records = [row for row in rows if bytes(row).startswith(b"{")]
+            if len(records) == len(rows):
+                raise
+        odd = len(rows) - len(records)
+        LOGGER.warning("%s: %d rows of an answer are no records, and left out", self.path, odd)
+        return [self._look(row) for row in records]
+
     def _look(self, row: Raw) -> tuple[bytes, int | None, int]:
         """Return the row, as a record if it is ready, its stamp, and the number of its version."""
         ready = self._ready(row)
         if ready:
             record, fields = ready
-            stamp = _ms(self._stamp(fields))
-            return record, stamp, hash((self._key(fields), stamp))
-        head = self._head.decode(row)
-        stamp = dates.to_ms(bytes(self._stamp(head)))
-        return row, stamp, hash((_plain(self._key(head)), stamp))
+            key, stamp = self._key(fields), _ms(self._stamp(fields))
+        else:
+            head = self._head.decode(row)
+            key, stamp = _plain(self._key(head)), dates.to_ms(bytes(self._stamp(head)))
+            record = row
+        # Without a key a row is known by all that it holds.
+        return record, stamp, hash((bytes(row) if key is None else key, stamp))
 
 
 def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here has no static type
@@ -240,7 +257,7 @@ def _plain(key: Raw | tuple[Raw, ...]) -> object:
     try:
         return msgspec.json.decode(key, type=str | None)
     except msgspec.DecodeError:
-        return bytes(key)
+        return (bytes(key),)
 
 
 def _ms(moment: object) -> int | None:
@@ -258,5 +275,5 @@ def _server_ms(date_time_utc: Raw, date_header: str | None) -> int | None:
     """Return Xero's clock: the header, which a server cannot get wrong, or else the answer's."""
     try:
         return int(parsedate_to_datetime(date_header or "").timestamp() * 1000)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return dates.to_ms(bytes(date_time_utc))

@@ -7,7 +7,6 @@ odd or misspelt. Nothing here raises on what it reads.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -50,7 +49,7 @@ def explanation(reply: Reply) -> str:
     """Xero's own words on one line, with the correlation id its support asks for."""
     words = _words(reply)
     correlation = reply.headers.get("Xero-Correlation-Id") or _fields(reply.body).get("instance")
-    number = f" (Xero correlation id {_clean(str(correlation))})" if correlation else ""
+    number = f" (Xero correlation id {clean(str(correlation))})" if correlation else ""
     return f"{words or 'no explanation'}{number}"
 
 
@@ -61,12 +60,12 @@ def _words(reply: Reply) -> str:
     if fields:
         said = [fields.get(key) for key in ("type", "message", "detail", "error")]
         texts = [text for text in said if isinstance(text, str)] or [str(fields.get("title", ""))]
-        return _clean(": ".join(dict.fromkeys([*texts, *_validation_errors(fields)])))
+        return clean(": ".join(dict.fromkeys([*texts, *_validation_errors(fields)])))
     text = reply.body[:10_000].decode("utf-8", "replace")
     title = _TITLE.search(text)
     if title:
-        return f"an HTML page, {_clean(title[1])!r}"
-    return "an HTML page" if "<html" in text.lower() else _clean(text)
+        return f"an HTML page, {clean(title[1])!r}"
+    return "an HTML page" if "<html" in text.lower() else clean(text)
 
 
 def _validation_errors(fields: Mapping[str, Any]) -> Iterator[str]:
@@ -94,7 +93,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Printable, on one line, not too long, without anything that looks like a token."""
     line = " ".join(_TOKENS.sub("***", text).split())
     line = "".join(character for character in line if character.isprintable())
@@ -119,6 +118,8 @@ _KINDS: tuple[tuple[str, Literal["day", "minute", "appminute", "concurrent"]], .
 )
 # No minute limit lasts this long, so a longer wait is for the day's.
 LONGEST_MINUTE = 900.0
+# No limit of Xero lasts this long, so what is longer is no wait in seconds.
+LONGEST_DAY = 172_800.0
 
 
 def rate_limit(reply: Reply, now: datetime) -> RateLimit | None:
@@ -135,7 +136,7 @@ def rate_limit(reply: Reply, now: datetime) -> RateLimit | None:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait by the header Retry-After, a number or a date; None where it is neither."""
+    """Seconds to wait by the header Retry-After, a number or a date; None where it is odd."""
     text = headers.get("Retry-After", "").strip()
     try:
         seconds = float(text)
@@ -144,4 +145,4 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
             seconds = max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds if 0 <= seconds <= LONGEST_DAY else None

@@ -32,7 +32,7 @@ class Records:
     """Turns the rows of one stream into RECORD lines.
 
     `schema` is the stream's resolved schema, `selected` the names of the top-level fields to
-    keep, `version` goes into each message of a full table.
+    keep, `lists` those that line tables hold; `version` goes into each message of a full table.
     """
 
     def __init__(
@@ -41,11 +41,12 @@ class Records:
         schema: Schema,
         *,
         selected: frozenset[str],
+        lists: frozenset[str] = frozenset(),
         version: int | None = None,
     ) -> None:
         self._stream = tap_stream_id
         self._selected = selected
-        self._documented = frozenset(schema["properties"])
+        self._known = lists.union(schema["properties"])
         self._as_they_come = True
         self._warned: set[str] = set()
         self._kept = kept = {
@@ -104,7 +105,7 @@ class Records:
     def _leave_out(self, row: Row, surplus: set[str], extracted: str) -> None:
         for name in surplus:
             del row[name]
-            if name not in self._documented and name not in self._warned:
+            if name not in self._known and name not in self._warned:
                 self._warned.add(name)
                 LOGGER.warning(
                     "%s: Xero sends a field %s that the schema does not know (answer of %s); "

@@ -98,4 +98,5 @@ def _seconds(run: StreamRun) -> float:
 
 def _bookmark(run: StreamRun, state: State) -> object:
     key = run.selection.replication_key
-    return state.value["bookmarks"].get(run.name, {}).get(key) if key else None
+    kept = state.value["bookmarks"].get(run.name)
+    return kept.get(key) if key and isinstance(kept, dict) else None

@@ -102,9 +102,11 @@ def _flat(
     for row in rows:
         if row.RowType == "Header":
             columns[:] = [_text(cell) or "" for cell in row.Cells or []]
-        elif row.RowType == "Section" or row.Rows is not None:
+        elif row.RowType == "Section" or row.Rows:
             inside = (*path, row.Title) if row.Title else path
-            if not row.Rows and row.Title:
+            if row.Cells:
+                yield _row_cells(row, path, columns)
+            elif not row.Rows and row.Title:
                 yield [_described(row, path, row.Title) | _cell(0, None, None)]
             yield from _flat(row.Rows or [], inside, columns)
         else:

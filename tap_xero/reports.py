@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.calendars import month_end, month_start
-from tap_xero.lists import closed, opened, to_raw
+from tap_xero.lists import Row, closed, opened, to_raw
 from tap_xero.pagers import Outlook, Page, Pager, Start
 from tap_xero.report_cells import cell_rows
 from tap_xero.seek import MODIFIED_SINCE
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_xero.calendars import Calendar
-    from tap_xero.lists import ListPage, Row, XeroList
+    from tap_xero.lists import ListPage, XeroList
 
 PERIOD_END = "PeriodEndDate"
+_NULL = Raw(b"null")
 FIRST_1099_YEAR = 2012  # developer.xero.com, Reports
 
 
@@ -144,24 +145,20 @@ def _contacts(report: XeroList) -> XeroList:
     )
 
 
-class _Side(msgspec.Struct):
-    Outstanding: Raw = Raw(b"0")
-
-
-class _Contact(msgspec.Struct):
-    ContactID: str
-    Balances: dict[str, _Side] | None = None
-
-
 def _owing(contacts: Iterable[bytes], side: str) -> Iterator[str]:
-    for row in contacts:
-        try:
-            contact = msgspec.json.decode(row, type=_Contact)
-        except msgspec.DecodeError:  # `[]` or null in place of balances: nothing is owed
-            continue
-        balance = (contact.Balances or {}).get(side, _Side())
-        if bytes(balance.Outstanding).strip(b"-0.") not in (b"", b"null"):
-            yield contact.ContactID
+    for contact in opened(contacts):
+        balance = _inside(_inside(contact, "Balances"), side)
+        outstanding = bytes(balance.get("Outstanding", _NULL))
+        if outstanding.strip(b"-0.") not in (b"", b"null"):
+            yield msgspec.json.decode(contact["ContactID"], type=str)
+
+
+def _inside(row: Row, name: str) -> Row:
+    """Return the object that a field holds; one without fields where it holds none."""
+    try:
+        return msgspec.json.decode(row.get(name, _NULL), type=Row)
+    except msgspec.DecodeError:  # `[]` or null
+        return {}
 
 
 def _months(start: Start) -> Iterator[Period]:

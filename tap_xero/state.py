@@ -114,7 +114,7 @@ class State:
             return None
         try:
             return int(value) if key == JOURNAL_NUMBER else dates.from_rfc3339(value)
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(
                 f"{self._source}: bookmark {value!r} of stream {name} cannot be read: "
                 f"it must be a {'number' if key == JOURNAL_NUMBER else 'date-time'}; "

@@ -295,6 +295,7 @@ def _records(selection: Selection, version: int | None) -> Records:
         selection.stream.tap_stream_id,
         selection.documented,
         selected=selection.fields,
+        lists=selection.lists,
         version=version,
     )
 

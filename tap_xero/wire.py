@@ -5,7 +5,8 @@ the white space between its tokens is gone; msgspec does that in C and checks th
 way. Two things that real senders produce are not valid for it and are mended: bytes that are no
 UTF-8 become U+FFFD, and the backslash of a lone surrogate escape (`\ud83d` with no second half)
 is stood in for by a character that Unicode reserves for such use, until `restore` puts the
-backslash back on the way out. Should a text hold that character itself, it is escaped first.
+backslash back on the way out. Should a text hold that character itself, it is escaped first, by
+two such stand-ins.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import msgspec
 
 STAND_IN = "\U0010fffe".encode()
 _PIECE = 1 << 14
-_STAND_IN_ESCAPED = rb"\udbff\udffe"
+_STAND_IN_ESCAPED = STAND_IN + b"udbff" + STAND_IN + b"udffe"
+_STOOD_IN = re.compile(STAND_IN + rb"(?=u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _LONE_SURROGATE = re.compile(
     rb"""(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}  # a pair: keep
          |\\(?!u[dD][89a-fA-F])[\s\S])                               # another escape: keep
@@ -46,7 +48,7 @@ def one_line(body: bytes) -> bytes:
 
 def restore(line: bytes) -> bytes:
     """Undo the stand-ins of `one_line` in bytes about to be written."""
-    return line.replace(STAND_IN, b"\\") if _holds_stand_in(line) else line
+    return _STOOD_IN.sub(rb"\\", line) if _holds_stand_in(line) else line
 
 
 def _holds_stand_in(text: bytes) -> bool:

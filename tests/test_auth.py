@@ -117,6 +117,15 @@ def test_a_token_with_a_short_life_is_not_renewed_for_every_call(stage: Stage) -
     assert all(call.status == 200 for call in stage.xero.calls)
 
 
+def test_a_token_that_looks_old_as_it_comes_is_used_until_it_is_refused(stage: Stage) -> None:
+    old = jwt(exp=START.timestamp() - 3600)
+    answer = json.dumps({"access_token": old, "refresh_token": "next"}).encode()
+    stage.xero.fail(Fault.status(200, {"Content-Type": "application/json"}, answer), kind="token")
+    auth = stage.auth()
+    assert auth.token() is auth.token()
+    assert stage.calls("token") == 1
+
+
 def test_a_token_that_is_refused_is_renewed_once(stage: Stage) -> None:
     auth = stage.auth()
     stage.get(auth)
@@ -351,6 +360,29 @@ def test_the_organisation_is_found_by_name(stage: Stage) -> None:
     assert named(organization_name="harbour street cycles limited").tenant_id() == HARBOUR[0]
     assert named(organization_name="Demo Company (NZ)").tenant_id() == DEMO[0]
     assert named(organization_name="demo company (nz)").tenant_id() == DEMO_TOO[0]
+
+
+def test_of_an_organisation_with_name_and_id_both_must_be_right(stage: Stage) -> None:
+    stage.xero.behaviour.organisations = (HARBOUR, DEMO, DEMO_TOO)
+    both = partial(stage.auth, organization_name="Demo company (NZ)")
+    assert both(tenant_id=DEMO_TOO[0]).tenant_id() == DEMO_TOO[0]
+    with pytest.raises(AuthorizeError, match=r"Harbour Street .*; correct or remove one of them"):
+        both(tenant_id=HARBOUR[0]).tenant_id()
+
+
+def test_the_name_of_an_organisation_cannot_forge_a_line_of_the_log(stage: Stage) -> None:
+    stage.xero.behaviour.organisations = (("a", "Evil\nCRITICAL all is lost\x1b[31m"), DEMO)
+    with pytest.raises(AuthorizeError) as caught:
+        stage.auth(tenant_id=None).tenant_id()
+    assert str(caught.value).isprintable()
+
+
+def test_a_custom_connection_does_not_lose_its_one_organisation(stage: Stage) -> None:
+    auth = stage.auth(refresh_token=None, tenant_id=None, scopes="accounting.settings.read")
+    auth.confirm_tenant()
+    stage.xero.behaviour.organisations = ()
+    with pytest.raises(AuthorizeError, match="reaches no organisation"):
+        auth.confirm_tenant()
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,9 @@ def test_a_target_that_dies_ends_the_run_with_one_line(tmp_path: Path, xero: Dem
     process.stderr.close()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_a_run_that_waits_for_xero_with_a_last_state(
     tmp_path: Path, xero: DemoXero, number: signal.Signals, code: int
 ) -> None:
@@ -287,6 +289,39 @@ def test_a_signal_ends_a_run_that_waits_for_xero_with_a_last_state(
     last = json.loads(out.splitlines()[-1])
     assert last["type"] == "STATE"
     assert last["value"]["currently_syncing"] == "invoices"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_a_whole_pipeline_is_no_failure_though_the_target_goes_first(
+    tmp_path: Path, xero: DemoXero, number: signal.Signals, code: int
+) -> None:
+    xero.behaviour.latency = 0.2
+    wanted = write(tmp_path / "catalog.json", catalog_of(["invoices", "contacts"]))
+    config = config_of(tmp_path, xero, page_size=2, calls_per_minute=10_000)
+    process = start("--config", config, "--catalog", wanted)
+    wait_for(lambda: len(xero.calls) > 4)
+    process.send_signal(number)
+    assert process.stdout
+    process.stdout.close()  # as the target is gone
+    assert process.stderr
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=4) == code
+    assert b"CRITICAL" not in err
+
+
+def test_nohup_is_respected(tmp_path: Path, xero: DemoXero) -> None:
+    xero.behaviour.latency = 0.2
+    wanted = write(tmp_path / "catalog.json", catalog_of(["currencies", "users"]))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start("--config", config_of(tmp_path, xero), "--catalog", wanted)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    wait_for(lambda: len(xero.calls) > 0)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def test_a_signal_ends_a_run_whose_target_has_stopped_reading(

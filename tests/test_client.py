@@ -100,7 +100,7 @@ def test_a_call_is_what_xero_asks_for(client: Client, xero: DemoXero) -> None:
 
 
 def test_blanks_in_parameters_are_percent_encoded(tmp_path: Path, time_: FakeTime) -> None:
-    with serving(answer(b"{}")) as wire, wired(tmp_path, wire.url, time_.clock) as client:
+    with serving(answer(b'{"Id":""}')) as wire, wired(tmp_path, wire.url, time_.clock) as client:
         client.get("Invoices", order="UpdatedDateUTC ASC", where="a+b")
     assert b"?order=UpdatedDateUTC%20ASC&where=a%2Bb " in wire.requests[0]
 
@@ -122,7 +122,24 @@ def test_nothing_new_is_an_empty_answer(client: Client, xero: DemoXero) -> None:
     answer = client.get("Invoices", modified_since="2030-01-01T00:00:00", page="1")
     assert answer.body == b"{}"
     xero.fail(Fault.status(204))
-    assert client.get("Invoices").body == b"{}"
+    assert client.get_one("Invoices/an-id/History").body == b"{}"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        Fault.status(204),
+        Fault.status(304),
+        Fault.status(200, {"Content-Type": "application/json"}, b"{}"),
+    ],
+    ids=lambda fault: str(fault.code),
+)
+def test_nothing_is_no_answer_where_a_whole_list_was_asked_for(
+    client: Client, xero: DemoXero, nothing: Fault
+) -> None:
+    xero.fail(nothing)
+    assert b'"Code"' in client.get("Currencies").body
+    assert len(data_calls(xero)) == 2
 
 
 def test_gzip_is_unpacked_and_counted_as_sent(client: Client, xero: DemoXero) -> None:
@@ -139,7 +156,7 @@ def test_connections_are_kept_open(time_: FakeTime, tmp_path: Path) -> None:
 
     def handle(_: Wire, sock: socket.socket) -> None:
         ports.append(sock.getpeername()[1])
-        sock.sendall(answer(b"{}"))
+        sock.sendall(answer(b'{"Id":""}'))
 
     with handling(handle) as wire, wired(tmp_path, wire.url, time_.clock) as client:
         for _ in range(5):
@@ -417,11 +434,14 @@ def test_a_proxy_that_makes_no_sense_is_an_error_of_one_line(
 def test_a_token_is_never_sent_where_a_redirect_points(
     code: int, time_: FakeTime, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with serving(answer(b"{}")) as elsewhere:
+    with serving(answer(b'{"Id":""}')) as elsewhere:
         redirect = b"HTTP/1.1 %d Moved\r\nLocation: %s/x\r\nContent-Length: 0\r\n\r\n"
         raw = redirect % (code, elsewhere.url.encode())
-        with serving(raw, answer(b"{}")) as wire, wired(tmp_path, wire.url, time_.clock) as client:
-            assert client.get("Users").body == b"{}"
+        with (
+            serving(raw, answer(b'{"Id":""}')) as wire,
+            wired(tmp_path, wire.url, time_.clock) as client,
+        ):
+            assert client.get("Users").body == b'{"Id":""}'
         assert not elsewhere.requests
     assert f"status {code}" in caplog.text
     assert "redirect" in caplog.text

@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft4Validator
 
 from tap_xero import report
+from tap_xero.client import Usage
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.demo.examples import read_examples
 from tap_xero.demo.histories import content
@@ -23,6 +24,7 @@ from tap_xero.discover import catalog, selection
 from tap_xero.downloads import place, save
 from tap_xero.errors import DayLimitError, InputError, SkipStreamError
 from tap_xero.schemas import stream_schema
+from tap_xero.state import State
 from tap_xero.streams import STREAMS
 from tests import oracle
 from tests.books import FIRST, SECOND, data_calls, expected, row, rows, spread
@@ -624,6 +626,18 @@ def test_a_document_that_is_refused_among_others_is_passed_over(history: Books) 
     history.xero.fail(Fault.status(403), on=lambda call: "row-000003" in call.path, times=None)
     assert not report.failures(history.run().runs)
     assert history.documents("history") == expected(30) - {"row-000003"}
+
+
+def test_the_outcome_says_that_the_next_run_goes_on(both: Books) -> None:
+    assert outcome(both.run(detail_calls_per_run=3), "history") == "to be continued"
+    assert outcome(both.run(), "history") == "complete"
+    both.xero.behaviour.forbidden = {"Invoices": "role403"}
+    assert outcome(both.run(), "history") == "to be continued"
+
+
+def outcome(output: Output, stream: str) -> str:
+    figures = report.summary(output.runs, State({}, "state", 0), Usage(), 0.0)
+    return str(figures["streams"][stream]["outcome"])
 
 
 def test_a_login_that_may_not_read_them_loses_none_and_costs_few_calls(both: Books) -> None:

@@ -78,7 +78,7 @@ def test_flags_of_the_tap_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_config_keys_and_streams_exist(page: Path) -> None:
     known = set(CONFIG_SCHEMA["properties"]) | {
-        stream.tap_stream_id for stream, _ in flat_streams()
+        stream.tap_stream_id for stream, _, _ in flat_streams()
     }
     words = set(re.findall(r"`\"?([a-z]+(?:_[a-z0-9]+)+)\"?(?:`|:| …)", text_of(page)))
     assert words - known - OTHER_WORDS == set()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-FLAT = {stream.tap_stream_id: (stream, schema) for stream, schema in flat_streams()}
+FLAT = {each.stream.tap_stream_id: (each.stream, each.schema) for each in flat_streams()}
 NAMES = [table.tap_stream_id for table in LINE_TABLES]
 # Lists that Xero fills only in answers to writes, and a group's members inside a contact.
 WITHOUT_TABLE = {"ValidationErrors", "Warnings", "Attachments", "ContactGroups.Contacts"}

@@ -58,6 +58,11 @@ def test_a_page_is_one_line_at_most(tmp_path: Path) -> None:
     assert pages == ["INFO invoices: 100 of 250 rows", "INFO invoices: 199 of 250 rows"]
 
 
+def test_a_page_without_rows_has_no_line(tmp_path: Path, xero: DemoXero) -> None:
+    lines = Report(tmp_path, xero, ["quotes", "linked_transactions"]).lines
+    assert len(lines) == len({*lines})
+
+
 def test_every_call_is_a_metric_with_its_status(tmp_path: Path, xero: DemoXero) -> None:
     xero.behaviour.forbidden = {"Journals": "scope401"}
     report = Report(tmp_path, xero, ["currencies", "journals"])
