@@ -294,5 +294,5 @@ def _run_sync(
         report.raise_for_failures(sync.runs)
 
 
-def _say_nothing(_: StreamRun) -> None:
+def _say_nothing(_: StreamRun, __: int) -> None:
     """Stand for the log line of a page where the page shows anyway."""
