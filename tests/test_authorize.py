@@ -378,10 +378,10 @@ def test_without_a_file_for_the_tokens_nobody_has_to_log_in(xero: DemoXero) -> N
 def test_a_file_that_cannot_be_written_is_named_before_anybody_logs_in(
     tmp_path: Path, xero: DemoXero
 ) -> None:
-    tokens = str(tmp_path / "nowhere" / "tokens.json")
+    tokens = str(tmp_path / "config.json" / "tokens.json")
     run = tap("--authorize", "--config", str(write(tmp_path, xero, token_file=tokens)))
     assert run.returncode == 1
-    assert f"{tokens}: cannot be written: No such file" in run.stderr.decode()
+    assert f"{tokens}: cannot be written: Not a directory" in run.stderr.decode()
     assert len(run.stderr.splitlines()) == 1
 
 
