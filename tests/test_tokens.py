@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from tap_xero.clock import Clock
 from tap_xero.config import Config, load_config
+from tap_xero.downloads import prepare_folder
 from tap_xero.errors import AuthorizeError, InputError, StopRunError
 from tap_xero.tokens import RefreshToken, update_file
 from tests.clocks import START, FakeTime
@@ -384,12 +385,16 @@ def test_in_a_folder_of_somebody_else_the_config_is_written_in_place(shared: Pat
 
 
 @as_root
-def test_a_config_that_is_mounted_by_itself_is_written_in_place(shared: Path) -> None:
+@pytest.mark.parametrize("place", [None, "/dev/shm"], ids=["same disk", "another"])  # noqa: S108
+def test_a_config_that_is_mounted_by_itself_is_written_in_place(
+    shared: Path, place: str | None
+) -> None:
     config = shared_config(shared)
-    host = write_config(shared / "host.json", refresh_token="of-the-host")
-    mount = f"mount --bind {host} {config}"
-    assert_rotated(rotate_apart(config, "new", before=mount), "of-the-host")
-    assert content(host)["refresh_token"] == "new"
+    with tempfile.TemporaryDirectory(dir=place) as directory:
+        host = write_config(Path(directory) / "host.json", refresh_token="of-the-host")
+        mount = f"mount --bind {host} {config}"
+        assert_rotated(rotate_apart(config, "new", before=mount), "of-the-host")
+        assert content(host)["refresh_token"] == "new"
     assert not (shared / "config.json.new").exists(), "it would hold secrets"
 
 
@@ -462,6 +467,11 @@ def test_a_token_file_where_one_may_not_enter_is_named(shared: Path) -> None:
 def test_a_token_file_that_is_no_path_is_named(tmp_path: Path, path: str) -> None:
     with pytest.raises(InputError, match=r"^token_file: .* is no path here"):
         rotate(make_config(tmp_path, refresh_token="old", token_file=path), "new")
+
+
+def test_a_folder_for_attachments_that_is_no_path_is_named() -> None:
+    with pytest.raises(InputError, match="^attachments_dir: ~no-such-user/files cannot be written"):
+        prepare_folder("~no-such-user/files")
 
 
 @as_root
