@@ -23,12 +23,12 @@ def prepare_folder(folder: str) -> Path:
     """Make the folder and prove that files can be put there; raises InputError when they cannot."""
     import tempfile  # takes a while, and most syncs do without
 
-    path = Path(folder).expanduser()
     try:
+        path = Path(folder).expanduser()
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             return path
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: "~" of nobody
         raise InputError(
             f"attachments_dir: {folder} cannot be written ({_reason(error)}): give a folder that "
             "can, or remove the key to read attachments without their content"
