@@ -253,7 +253,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
         uid, path = _text(row, "AttachmentID"), None
         if uid and uid not in seen and walk.folder:
             path = _file_place(walk.folder, walk, document, row)
-            if not downloads.holds(path, _length(row)):
+            if not downloads.holds(path, _length(row), document.stamp):
                 if walk.allowance.left <= 0:
                     return None
                 path = _download(walk, f"{key}/{quote(uid, safe='')}", row, path)

@@ -769,11 +769,44 @@ def test_a_file_that_is_not_whole_is_fetched_again(attached: Books, tmp_path: Pa
     (record, *_) = attached.records("attachments")
     path = Path(record["ContentPath"])
     path.write_bytes(path.read_bytes()[:10])
+    os.utime(path, (0, 0))
     path.with_name(f"{path.name}.part").write_bytes(b"left behind")
     attached.xero.edit("Invoices", record["DocumentID"], Reference="changed")
     attached.run(attachments_dir=str(tmp_path))
     assert path.read_bytes() == content(record["AttachmentID"])
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("length", [{}, {"ContentLength": None}, {"ContentLength": 3}])
+def test_a_length_that_is_untrue_or_not_told_holds_up_no_document(
+    tmp_path: Path, length: dict[str, Any]
+) -> None:
+    long_ago = 1_600_000_000_000  # before the clock by which this machine stamps its files
+    listed = [
+        row("Invoices", uid, long_ago)[:-1] + b',"HasAttachments":true}' for uid in ("a", "b")
+    ]
+    files = [{"AttachmentID": uid, "FileName": "x.pdf", **length} for uid in ("c", "d", "e")]
+    answers = {
+        "Invoices": b'{"Invoices":[' + b",".join(listed) + b"]}",
+        "Invoices/Attachments": json.dumps({"Attachments": files}).encode(),
+    }
+    state: dict[str, Any] = {}
+    records: list[dict[str, Any]] = []
+    options: dict[str, Any] = {
+        "detail_calls_per_run": 2,
+        "attachments_dir": str(tmp_path),
+        "start_date": "2020-01-01",
+    }
+    with DemoXero(size=0, answers=answers) as xero:
+        for _ in range(6):
+            output = sync(xero, ["invoices", "attachments"], state=state, **options)
+            state = output.state
+            records += output.records("attachments")
+        fetched = Counter(c.path for c in details(data_calls(xero)) if "Attachments/" in c.path)
+    assert Counter(each["DocumentID"] for each in records) == {"a": 3, "b": 3}
+    assert set(fetched.values()) == {1}
+    for record in records:
+        assert Path(record["ContentPath"]).read_bytes() == content(record["AttachmentID"])
 
 
 def test_without_a_folder_nothing_is_downloaded(attached: Books) -> None:
