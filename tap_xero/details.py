@@ -115,9 +115,9 @@ class Walk:
     def pages(self) -> Iterator[Page]:
         """Yield the records of one document after the other, and each position come to.
 
-        Whoever reads on has calls left. Raises SkipStreamError when the login may not read the
-        details, GoneError when Xero has none of any document, and what the pager of the list and
-        `Client.get` raise.
+        The next may be asked for only while calls are left. Raises SkipStreamError when the login
+        may not read the details, GoneError when Xero has none of any document, and what the pager
+        of the list and `Client.get` raise.
         """
         waiting: list[Document] = []
         for page in self.parent.pager.pages(self.listing, self.start):

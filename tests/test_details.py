@@ -686,6 +686,15 @@ def test_the_outcome_says_that_the_next_run_goes_on(both: Books) -> None:
     assert outcome(both.run(), "history") == "to be continued"
 
 
+def test_the_outcome_says_so_also_where_the_files_of_a_document_are_left(
+    attached: Books, tmp_path: Path
+) -> None:
+    while attached.documents("attachments") != expected(4):
+        output = attached.run(detail_calls_per_run=2, attachments_dir=str(tmp_path))
+        assert outcome(output, "attachments") == "to be continued"
+    assert outcome(attached.run(attachments_dir=str(tmp_path)), "attachments") == "complete"
+
+
 def outcome(output: Output, stream: str) -> str:
     figures = report.summary(output.runs, State({}, "state", 0), Usage(), 0.0)
     return str(figures["streams"][stream]["outcome"])
