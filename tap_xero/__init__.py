@@ -1,3 +1,3 @@
 """A Singer tap for the Xero Accounting API."""
 
-__version__ = "1.0.0"
+__version__ = "3.0.0"

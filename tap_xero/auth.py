@@ -91,7 +91,7 @@ class Connection:
 class XeroAuth:
     """The access token in use, and the organisation it is used for. Thread-safe.
 
-    `default_scopes` (separated by blanks) are asked for where a grant asks and the config has
+    `default_scopes` (separated by spaces) are asked for where a grant asks and the config has
     none; when both are empty Xero gives all that the app has.
     """
 

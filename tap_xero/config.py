@@ -34,7 +34,7 @@ _URL_ALLOWED = "an address that begins with https:// (http:// only for localhost
 _TOKEN = {
     "type": "string",
     "pattern": "^[!-~]+$",
-    "allowed": "text without blanks, line breaks or accents",
+    "allowed": "text without spaces, line breaks or accents",
 }
 
 CONFIG_SCHEMA: dict[str, Any] = {
@@ -44,7 +44,8 @@ CONFIG_SCHEMA: dict[str, Any] = {
     "properties": {
         "start_date": {
             "type": "string",
-            "description": "Records changed before this moment are not read.",
+            "description": "From when on: incremental lists are read from what was last changed "
+            "then. Full tables and journals are read whole.",
             "allowed": "a day or moment such as 2024-01-31, 2024-01-31T08:00:00Z or 01/31/2024 "
             "(month first), not in the future",
         },
@@ -74,7 +75,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
         "organization_name": {
             "type": "string",
             "description": "Name of the organisation, in place of tenant_id; must match exactly "
-            "one.",
+            "one. With both, both must be right.",
         },
         "xero_user_id": {
             **_TOKEN,
@@ -83,8 +84,8 @@ CONFIG_SCHEMA: dict[str, Any] = {
         "scopes": {
             "type": "string",
             "pattern": "^[!-~ ]+$",
-            "description": "Scopes to ask for, separated by blanks, where a grant asks; when left "
-            "out, the read scopes of the streams.",
+            "description": "Scopes to ask for, separated by spaces, by --authorize and for a "
+            "Custom Connection, in place of those that the selected streams take.",
         },
         "include_archived_contacts": {
             "type": "boolean",
@@ -116,7 +117,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 0,
             "maximum": 31_536_000,
-            "description": "How far before its bookmark a stream starts.",
+            "description": "How far before its bookmark a stream starts; 0 counts as 1.",
             "default": 5,
         },
         "request_timeout": {
@@ -335,7 +336,7 @@ def _checked(key: str, setting: _Setting | None, paths: Iterable[str]) -> Any:  
     value = _from_text(setting.value, schema["type"])
     if not _is_valid(value, schema):
         shown = "the value" if schema.get("secret") else _shown(setting.value)
-        raise InputError(f"{setting.source}: {key}: {shown} will not do; give {allowed(schema)}")
+        raise InputError(f"{setting.source}: {key}: {shown} is not valid; give {allowed(schema)}")
     return value
 
 

@@ -1,7 +1,7 @@
 """Files that were attached to documents, kept in a folder.
 
 A file stands at `<folder>/<document type>/<document id>/<attachment id>-<file name>`. Names come
-from whoever uploaded the file, so of each part only letters, digits, blanks and `._-` are taken
+from whoever uploaded the file, so of each part only letters, digits, spaces and `._-` are taken
 over: no name leads out of the folder, hides, or cannot be written on another system. The bytes are
 written under another name first, so a file with its own name is whole, however the run ends.
 """
@@ -89,7 +89,7 @@ def _only(text: str, signs: str) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    """Return text of so many bytes, without blanks and dots at its ends, which Windows drops."""
+    """Return text of so many bytes, without spaces and dots at its ends, which Windows drops."""
     return text.encode()[:longest].decode(errors="ignore").strip(" .") or "_"
 
 

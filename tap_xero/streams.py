@@ -369,7 +369,7 @@ def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not
 
 
 def scopes_of(streams: Iterable[Stream]) -> str:
-    """Return the scopes that reading these streams takes, separated by blanks."""
+    """Return the scopes that reading these streams takes, separated by spaces."""
     scopes = {scope for each in streams for scope in (each.read_scope, each.second_scope) if scope}
     return " ".join(sorted(scopes))
 

@@ -390,7 +390,7 @@ def _replace(path: Path, text: bytes) -> None:
 
 
 def _overwrite(path: Path, text: bytes) -> None:
-    """Write into the file itself; blanks behind the JSON keep it whole at each moment.
+    """Write into the file itself; spaces behind the JSON keep it whole at each moment.
 
     They also take the room that a longer text needs, before anything of the old one is gone.
     """

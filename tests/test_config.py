@@ -1,4 +1,4 @@
-"""What a user may write into the config, and what the tap says when it will not do."""
+"""What a user may write into the config, and what the tap says when it is not valid."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_start_date_in_the_future_is_refused(tmp_path: Path) -> None:
         ("include_archived_contacts", "maybe", "true or false"),
         ("include_archived_contacts", 1, "true or false"),
         ("client_id", 12, "text"),
-        ("tenant_id", "two words", "text without blanks"),
+        ("tenant_id", "two words", "text without spaces"),
         ("organization_name", {"name": "Demo"}, "text"),
         ("user_agent", "a\r\nX-Evil: 1", "text without line breaks"),
         ("start_date", 20240131, "01/31/2024"),
