@@ -7,8 +7,9 @@ bookmarks are dropped, since the bookmark itself is where that page's read began
 Of details (`history`, `attachments`) the bookmark is a position for each list of documents:
 `{"history": {"invoices": {"UpdatedDateUTC": …, "DocumentID": …}}}`.
 
-A bookmark covers only rows that have been written. It never moves back, and never past the
-moment the run began: a list that is not sorted may have shown a row before it was edited.
+A bookmark covers only rows that have been written. It never moves past the moment the run
+began: a list that is not sorted may have shown a row before it was edited. Nor does it move back,
+unless it lies in the future, where nothing can have been read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tap_xero import dates
 from tap_xero.calendars import Calendar
 from tap_xero.details import DOCUMENT
 from tap_xero.errors import InputError
-from tap_xero.pagers import SECOND, Position, Start
+from tap_xero.pagers import MINUTE, SECOND, Position, Start
 from tap_xero.streams import UPDATED
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 JOURNAL_NUMBER = "JournalNumber"
+# By so much at the most tap-xero 2.x was late: it added a stamp's offset to UTC.
+_WIDEST_OFFSET = 14 * 60 * MINUTE
 
 
 class State:
@@ -52,6 +55,7 @@ class State:
         self.value: dict[str, Any] = {**value, "bookmarks": dict(bookmarks)}
         self._source = source
         self._run_start = run_start
+        self._began_too_late: set[str] = set()
 
     @property
     def currently_syncing(self) -> str | None:
@@ -64,7 +68,10 @@ class State:
         self.value["currently_syncing"] = tap_stream_id
 
     def start(self, selection: Selection, config: Config) -> Start:
-        """Return where to start a stream. Raises InputError when its bookmark cannot be read."""
+        """Return where to start a stream; a bookmark that lies in the future is set back.
+
+        Raises InputError when it cannot be read.
+        """
         start = Start(
             page_size=selection.stream.page_size or config.page_size,
             calendar=self._calendar(config),
@@ -72,13 +79,37 @@ class State:
         key = selection.replication_key
         if key is None:
             return start
-        bookmark = self.bookmark(selection)
         if key == JOURNAL_NUMBER:
-            return replace(start, since=bookmark, bookmark=bookmark)
+            number = self.bookmark(selection)
+            return replace(start, since=number, bookmark=number)
+        self._come_back(selection, self._run_start)
+        bookmark = self.bookmark(selection)
         if bookmark is None:
             return replace(start, since=dates.to_ms_of(config.start_date))
-        bookmark = min(bookmark, self._run_start)
         return replace(start, since=bookmark - _lookback(config), bookmark=bookmark)
+
+    def _come_back(self, selection: Selection, now: int) -> bool:
+        """Set back a bookmark that lies behind `now` (ms since 1970); say whether it did.
+
+        What 2.x wrote is then covered, and a clock that is wrong costs no more than some repeats.
+        """
+        bookmark = self.bookmark(selection)
+        if bookmark is None or bookmark <= now:
+            return False
+        back = dates.to_rfc3339(now - _WIDEST_OFFSET)
+        LOGGER.warning(
+            "%s: the bookmark %s lies in the future and is set back to %s; unless tap-xero 2.x "
+            "wrote it or a clock is wrong, remove it to read the stream from the start date",
+            selection.stream.tap_stream_id,
+            dates.to_rfc3339(bookmark),
+            back,
+        )
+        self._put(selection, back)
+        return True
+
+    def _put(self, selection: Selection, bookmark: int | str) -> None:
+        name, key = selection.stream.tap_stream_id, selection.replication_key
+        self.value["bookmarks"][name] = {key: bookmark}
 
     def _calendar(self, config: Config) -> Calendar:
         basis = config.report_basis
@@ -129,16 +160,26 @@ class State:
         `server_start` is when the stream began by Xero's clock, in case ours is wrong.
         """
         key = selection.replication_key
-        if key is None or complete_to is None:
+        if key is None or self._has_begun_too_late(selection, server_start) or complete_to is None:
             return
         before = self.bookmark(selection)
         if key == JOURNAL_NUMBER:
-            new: int | str = max(complete_to, before or 0)
+            self._put(selection, max(complete_to, before or 0))
         else:
-            limits = [complete_to, self._run_start, *filter(None, [server_start])]
-            capped = min(limits) if before is None else max(min(limits), before)
-            new = dates.to_rfc3339(capped)
-        self.value["bookmarks"][selection.stream.tap_stream_id] = {key: new}
+            capped = min([complete_to, self._run_start, *filter(None, [server_start])])
+            new = capped if before is None else max(capped, before)
+            self._put(selection, dates.to_rfc3339(new))
+
+    def _has_begun_too_late(self, selection: Selection, server_start: int | None) -> bool:
+        """Say whether the run reads the stream from a moment that Xero's clock had not reached.
+
+        Its bookmark is set back then, for the next run: what this one reads covers nothing.
+        """
+        name = selection.stream.tap_stream_id
+        is_moment = selection.replication_key != JOURNAL_NUMBER
+        if is_moment and server_start and self._come_back(selection, server_start):
+            self._began_too_late.add(name)
+        return name in self._began_too_late
 
     def settled(self, server_start: int | None, config: Config) -> int:
         """Return the moment (ms since 1970) up to which no stamp can turn up any more.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tap_xero.demo import Call
 
 NOON = dates.to_ms_of(datetime(2026, 7, 1, 12, tzinfo=timezone.utc))  # the fake clock's start
+HOUR = 3600 * SECOND
 
 
 def serve(stamps: Sequence[int | None], path: str = "Invoices") -> DemoXero:
@@ -71,7 +72,55 @@ def test_a_bookmark_in_the_future_does_not_hide_what_is_new() -> None:
         output = read(xero, kept("2027-01-01T00:00:00.000000Z"))
 
         assert set(keys(output, "invoices")) == expected(1)
-        assert bookmark(output, "invoices") == "2027-01-01T00:00:00.000000Z"
+        assert bookmark(output, "invoices") == dates.to_rfc3339(NOON - SECOND)
+
+
+def test_nothing_is_lost_after_a_state_that_2x_left_13_hours_late() -> None:
+    """Its last run was an hour ago, for a Xero whose stamps carry +1300."""
+    time = FakeTime()
+    with serve([NOON - HOUR // 2]) as xero:
+        xero.clock = lambda: time.now().timestamp()
+        state = kept(dates.to_rfc3339(NOON - HOUR + 13 * HOUR))
+        read_keys: set[str] = set()
+        for number in range(1, 16):
+            output = sync(xero, ["invoices"], state=state, clock=time.clock)
+            read_keys |= set(keys(output, "invoices"))
+            state = output.state
+            time.sleep(1800)
+            made = dates.to_ms_of(time.now())
+            xero.insert("Invoices", row("Invoices", f"row-{number:06d}", made))
+            time.sleep(1800)
+
+    assert read_keys == expected(15)
+
+
+def test_a_bookmark_in_the_future_is_set_back_at_once_with_a_warning_for_its_stream(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serve([]) as xero:
+        first = read(xero, kept("2027-01-01T00:00:00.000000Z"))
+        read(xero, first.state)
+
+    states = [each["value"] for each in first.messages if each["type"] == "STATE"]
+    marks = {each["bookmarks"]["invoices"]["UpdatedDateUTC"] for each in states}
+    assert marks == {"2026-06-30T22:00:00.000000Z"}
+    (warning,) = (each.message for each in caplog.records if "in the future" in each.message)
+    assert warning.startswith("invoices: the bookmark 2027-01-01")
+
+
+def test_a_bookmark_that_xeros_clock_has_not_reached_does_not_hide_what_is_new() -> None:
+    """Our clock is two hours fast, so it is Xero's that tells that the bookmark is false."""
+    time = FakeTime()
+    with serve([NOON - 4 * HOUR, NOON - 3 * HOUR]) as xero:
+        xero.clock = lambda: time.now().timestamp() - 2 * 3600
+        first = sync(xero, ["invoices"], state=kept("2026-07-01T11:00:00Z"), clock=time.clock)
+        xero.insert("Invoices", row("Invoices", "row-000002", NOON - 2 * HOUR + 60 * SECOND))
+        time.sleep(1800)
+        second = sync(xero, ["invoices"], state=first.state, clock=time.clock)
+
+    assert bookmark(first, "invoices") == "2026-06-30T20:00:00.000000Z"
+    assert set(keys(second, "invoices")) == expected(3)
+    assert bookmark(second, "invoices") == "2026-07-01T10:01:00.000000Z"
 
 
 @pytest.mark.parametrize(
