@@ -5,8 +5,9 @@ with a code, which is exchanged for tokens (OAuth2 authorisation code grant; wit
 S256, where the app has no secret: developer.xero.com, "OAuth 2.0 PKCE flow"). What comes back
 counts only with the state that this run made up, so no other page can slip in a code of its own.
 
-The refresh token is saved as soon as it is there, before the person chooses an organisation,
-since it cannot be had again. All talk goes to stderr: stdout belongs to Singer.
+The refresh token is saved as soon as it is known to be of the right user, before the person
+chooses an organisation, since it cannot be had again. All talk goes to stderr: stdout belongs to
+Singer.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ import sys
 import webbrowser
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tap_xero.auth import Connection, XeroAuth, choose_connection, exchange_code
 from tap_xero.errors import AuthorizeError, InputError, SkipStreamError
 from tap_xero.loopback import Loopback, redirect_address
-from tap_xero.tokens import RefreshToken, update_file
+from tap_xero.tokens import TokenFile, update_file
 from tap_xero.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tap_xero.auth import TokenAnswer
     from tap_xero.clock import Clock
@@ -74,7 +75,8 @@ def authorize(
 
     `default_scopes` are asked for when the config has none; the answer is awaited on `port` of
     this machine (0: any), or, without `browser`, from stdin. Raises InputError when the config
-    cannot serve or be written, AuthorizeError when consent, code or organisation fails.
+    cannot serve or be written, AuthorizeError when consent, code, user or organisation fails or
+    the tokens cannot be saved after all.
     """
     store = _store(config, clock)
     scopes = config.scopes or default_scopes
@@ -83,8 +85,9 @@ def authorize(
     with closing(Transport(config.user_agent, clock)) as transport:
         consent, code = _ask_consent(config, scopes, port=port, browser=browser)
         answer = exchange_code(config, consent.exchange(code), transport, clock)
+        granted = replace(config, access_token=answer.access_token)
+        _check_user(granted, transport, clock)
         _save_token(config, answer, store, clock)
-        granted = _with_tokens(config, answer)
         connections = XeroAuth(granted, transport, clock).connections()
     chosen = _choose(connections, config)
     _save_tenant(config, chosen, clock)
@@ -168,55 +171,76 @@ def _ask_consent(config: Config, scopes: str, *, port: int, browser: bool) -> tu
         return consent, code_from(loopback.wait(), state)
 
 
-def _store(config: Config, clock: Clock) -> str:
+def _store(config: Config, clock: Clock) -> TokenFile:
     """Return the file that will hold the refresh token, having proved that it can be written."""
     if not config.client_id:
         raise InputError(
             f"{config.path or 'config'}: client_id is missing; it is the id of your Xero app, "
             "from developer.xero.com/app/manage"
         )
-    store = config.token_file or config.path
-    if store is None or (store == config.path and not Path(store).is_file()):
+    store = TokenFile.of(config)
+    if store is None:
         raise InputError(
             "--authorize needs a file to keep the tokens in: give one with --config FILE, or "
             "set token_file"
         )
     try:
-        _make_private(store, clock)
+        _make_private(store.path, clock)
     except OSError as error:
-        raise InputError(f"{store}: cannot be written: {error.strerror}") from error
+        raise InputError(f"{store.name}: cannot be written: {error.strerror}") from error
     return store
 
 
-def _make_private(path: str, clock: Clock) -> None:
+def _make_private(path: Path, clock: Clock) -> None:
     """Let only the owner read the file before there is a secret in it."""
-    target = Path(path).expanduser()
-    if target.exists():
-        target.chmod(0o600)
-    update_file(path, {}, clock)
+    if path.exists():
+        path.chmod(0o600)
+    update_file(str(path), {}, clock)
 
 
-def _save_token(config: Config, answer: TokenAnswer, store: str, clock: Clock) -> None:
+def _check_user(granted: Config, transport: Transport, clock: Clock) -> None:
+    """Raise AuthorizeError for a login of another user than the config's.
+
+    The access token is looked at alone, without a file: the login before this one may be the
+    right one, so its token is neither spent nor replaced.
+    """
+    alone = replace(granted, refresh_token=None, path=None, token_file=None)
+    XeroAuth(alone, transport, clock).token()
+
+
+def _save_token(config: Config, answer: TokenAnswer, store: TokenFile, clock: Clock) -> None:
     if answer.refresh_token is None:
         raise AuthorizeError(
             f"Xero gave no refresh token: allow {OFFLINE} among the scopes of the app"
         )
-    token = RefreshToken(config, clock)
-    with token.turn():
-        token.replace(answer.refresh_token)
+    try:
+        with store.locked(clock):
+            store.keep(answer.refresh_token)
+    except OSError as error:
+        raise AuthorizeError(
+            f"{store.name}: the tokens could not be saved ({error.strerror}): correct that and run "
+            "--authorize again"
+        ) from error
+    say(f"Tokens are saved in {store.path}.")
     if config.access_token and config.path:
-        update_file(config.path, {"access_token": None}, clock)
-    say(f"Tokens are saved in {store}.")
+        _set(config.path, "access_token", None, clock)
 
 
-def _with_tokens(config: Config, answer: TokenAnswer) -> Config:
-    return replace(config, access_token=answer.access_token, refresh_token=None)
+def _set(path: str, key: str, value: str | None, clock: Clock) -> None:
+    """Set a key in the config; the person does, where it cannot be written."""
+    try:
+        update_file(path, {key: value}, clock)
+    except OSError as error:
+        wish = f"set {key} to {value}" if value else f"remove {key}"
+        say(f"{path} cannot be written ({error.strerror}): {wish} there.")
 
 
 def _save_tenant(config: Config, chosen: Connection, clock: Clock) -> None:
+    if config.tenant_id == chosen.tenant_id:
+        return
     if config.path:
-        update_file(config.path, {"tenant_id": chosen.tenant_id}, clock)
-    elif config.tenant_id != chosen.tenant_id:
+        _set(config.path, "tenant_id", chosen.tenant_id, clock)
+    else:
         say(f"Set TAP_XERO_TENANT_ID={chosen.tenant_id}")
 
 

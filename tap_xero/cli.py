@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -135,6 +136,14 @@ def _command(arguments: argparse.Namespace) -> int:
         raise InputError("--demo is logged in already: leave out --authorize")
     with _config_files(arguments) as config_files:
         config = _load_config(config_files)
+        if arguments.demo:
+            config = replace(
+                config,
+                access_token=None,
+                token_file=None,
+                organization_name=None,
+                xero_user_id=None,
+            )
         if arguments.authorize:
             return _authorize(arguments, config, config_files)
         if arguments.check:
@@ -151,7 +160,10 @@ def _print(text: str) -> int:
 
 @contextmanager
 def _config_files(arguments: argparse.Namespace) -> Iterator[list[str]]:
-    """Yield the config files to read; with --demo, one for a demo Xero that serves meanwhile."""
+    """Yield the config files to read; with --demo, around them those for a demo Xero that serves.
+
+    The user's own login does not reach it, and is not touched.
+    """
     if not arguments.demo:
         yield arguments.config
         return
@@ -161,9 +173,13 @@ def _config_files(arguments: argparse.Namespace) -> Iterator[list[str]]:
     from tap_xero.demo import DemoXero
 
     with DemoXero() as xero, tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "config.json")
-        config.write_text(json.dumps(xero.config(calls_per_minute=6000)))
-        yield [str(config), *arguments.config]
+        login = xero.config()
+        settings = {"start_date": login.pop("start_date"), "calls_per_minute": 6000}
+        files = {"settings.json": settings, "login.json": login}
+        for name, content in files.items():
+            Path(folder, name).write_text(json.dumps(content))
+        before, after = (str(Path(folder, name)) for name in files)
+        yield [before, *arguments.config, after]
 
 
 def _load_config(config_files: Sequence[str]) -> Config:
@@ -295,5 +311,5 @@ def _run_sync(
         report.raise_for_failures(sync.runs)
 
 
-def _say_nothing(_: StreamRun) -> None:
+def _say_nothing(_: StreamRun, __: int) -> None:
     """Stand for the log line of a page where the page shows anyway."""

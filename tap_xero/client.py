@@ -57,14 +57,15 @@ class Answer:
     """A list, or a file, as Xero sent it.
 
     `body` is one valid JSON object on one line, `{}` where Xero had nothing to say (304, 204), or
-    the bytes of the file; `received` is when it was complete, aware UTC; `size` is in bytes, as
-    packed on the wire.
+    the bytes of the file; `received` is when it was complete, aware UTC, `seconds` how long after
+    it was asked for; `size` is in bytes, as packed on the wire.
     """
 
     body: bytes = field(repr=False)
     headers: Mapping[str, str]
     received: datetime
     size: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,17 @@ class Usage:
 
 @dataclass
 class _Call:
-    """What is asked for, what makes the body of a good reply, and how often it was too slow."""
+    """What is asked for, what makes the body of a good reply, and how slow the last one was.
+
+    `slow` counts how often in a row it was too slow, `seconds` is what it took.
+    """
 
     path: str
     headers: Mapping[str, str]
     params: Mapping[str, str]
     body: Callable[[Reply], bytes]
     slow: int = 0
+    seconds: float = 0.0
 
     @property
     def can_be_smaller(self) -> bool:
@@ -191,12 +196,12 @@ class Client:
         )
         with self.pacer as entered:
             self._raise_if_stopped()
-            reply = self._measured(request, call.path)
+            reply = self._measured(request, call)
         if reply.status != problems.TOO_MANY:
             self.pacer.learn(reply.headers, entered)
         return reply
 
-    def _measured(self, request: Request, path: str) -> Reply:
+    def _measured(self, request: Request, call: _Call) -> Reply:
         """Send, and count and time it whatever comes of it."""
         started = self._clock.monotonic()
         reply = None
@@ -205,12 +210,12 @@ class Client:
         finally:
             status = reply.status if reply else None
             tags = {
-                "endpoint": path,
+                "endpoint": call.path,
                 "http_status_code": status,
                 "status": metrics.status(failed=status not in _GOOD),
             }
-            seconds = self._clock.monotonic() - started
-            metrics.log(LOGGER, "timer", "http_request_duration", seconds, tags)
+            call.seconds = self._clock.monotonic() - started
+            metrics.log(LOGGER, "timer", "http_request_duration", call.seconds, tags)
             with self._lock:
                 size = self._usage.size + (reply.size if reply else 0)
                 self._usage = Usage(self._usage.calls + 1, size)
@@ -233,7 +238,7 @@ class Client:
         """Turn a reply into an answer, or raise what its status means."""
         now = self._clock.now()
         if reply.status in _GOOD:
-            return Answer(call.body(reply), reply.headers, now, reply.size)
+            return Answer(call.body(reply), reply.headers, now, reply.size, call.seconds)
         limit = problems.rate_limit(reply, now)
         if limit:
             self._raise_limit(limit, now)

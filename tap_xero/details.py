@@ -9,8 +9,8 @@ document's turn comes once the pager says that the list is complete up to its st
 A position must not pass a document that may still turn up before it. So documents that were
 modified just before the run began, or since, are left to the next run: whatever has an earlier
 stamp stands in the list by now, and an edit only ever makes a stamp later. Documents that Xero
-does not have any more are passed over, and so are those that it refuses, but only behind one of
-the same list that it does not refuse: else it is the login that may not read them.
+refuses, or does not have any more, are passed over for good once it answers for a later one of the
+same list: else it is the login that may not read them, or an answer that will pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero import dates, downloads
-from tap_xero.errors import GoneError, SkipStreamError
+from tap_xero.errors import GoneError, SkipStreamError, StreamError
 from tap_xero.lists import closed, opened, to_raw
 from tap_xero.pagers import ONE_ANSWER, Page, Position
 from tap_xero.streams import UPDATED, Stream
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 DOCUMENT = "DocumentID"
-# So many documents of a list, one after the other, are refused to a login that may read none; or
-# all of them, where there are fewer.
+# So many documents of a list, one after the other, are refused where all would be; or as many as
+# there are, or as all calls of a run suffice for, where those are fewer.
 _REFUSALS = 3
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _ANY_MEDIA_TYPE = "application/octet-stream"
@@ -72,10 +72,16 @@ class Detail:
 
 @dataclass
 class Allowance:
-    """The calls for details that a run has `left`; `sent` counts all that were sent so far."""
+    """The calls for details that a run is `given`; `sent` counts all that were sent so far."""
 
-    left: int
+    given: int
     sent: Callable[[], int]
+    used: int = 0
+
+    @property
+    def left(self) -> int:
+        """The calls that may still be made; retries may have taken more than there were."""
+        return self.given - self.used
 
 
 @dataclass(eq=False)
@@ -99,7 +105,7 @@ class Walk:
     passed_over: list[str]
     calls: int = 0
     _answered: bool = field(default=False, init=False)
-    _refused: list[SkipStreamError] = field(default_factory=list, init=False)
+    _refused: dict[Position, StreamError] = field(default_factory=dict, init=False)
 
     @property
     def name(self) -> str:
@@ -109,8 +115,9 @@ class Walk:
     def pages(self) -> Iterator[Page]:
         """Yield the records of one document after the other, and each position come to.
 
-        Ends early where the calls do not suffice. Raises SkipStreamError when the login may not
-        read the details, and what the pager of the list and `Client.get` raise.
+        The next may be asked for only while calls are left. Raises SkipStreamError when the login
+        may not read the details, GoneError when Xero has none of any document, and what the pager
+        of the list and `Client.get` raise.
         """
         waiting: list[Document] = []
         for page in self.parent.pager.pages(self.listing, self.start):
@@ -123,14 +130,14 @@ class Walk:
             for document in sorted(ready, key=_place):
                 if document.is_wanted:
                     read = self._read(document, page.source)
-                    if read is None:
-                        return
-                    yield read
+                    # What a refusal means only the next document tells: it belongs to this turn.
+                    if not self._refused or self.allowance.left <= 0:
+                        yield read
             if ready and not self._refused:
                 last = max(each.stamp for each in ready)
                 yield Page([], page.source, position=Position(last))
         if self._refused and not self._answered:
-            raise self._refused[0]
+            raise next(iter(self._refused.values()))
 
     def _ahead(self, rows: list[Row]) -> Iterator[Document]:
         """Yield the documents among `rows` to which the walk has not come, up to its end."""
@@ -149,23 +156,29 @@ class Walk:
             return None
         return Document(stamp, uid, modified, self.detail.has_any(row))
 
-    def _read(self, document: Document, listed: ListPage) -> Page | None:
-        """Return a document's records; a page without position where it is refused."""
+    def _read(self, document: Document, listed: ListPage) -> Page:
+        """Return a document's records; none where it is refused or the calls do not suffice."""
         position = Position(document.stamp, document.uid)
         try:
             page = self.detail.read(self, document)
-        except GoneError as error:
-            self._pass_over(document.uid, str(error))
-            return Page([], listed, position=None if self._refused else position)
-        except SkipStreamError as error:
-            self._refused.append(error)
-            if len(self._refused) == _REFUSALS:
-                raise
+        except (GoneError, SkipStreamError) as error:
+            self._refuse(position, error)
             self._pass_over(document.uid, str(error))
             return Page([], listed)
+        behind_refused = max(self._refused, default=None)
         self._answered = True
         self._refused.clear()
-        return page and Page(page.rows, page.source, position=position)
+        if page is None:
+            return Page([], listed, position=behind_refused)
+        return Page(page.rows, page.source, position=position)
+
+    def _refuse(self, position: Position, error: StreamError) -> None:
+        """Keep in mind that a document is refused; raise `error` where all seem to be."""
+        self._refused[position] = error
+        # So few calls a run do not get past a refusal: the walk would stand still, unnoticed.
+        took_all_calls = self.calls >= self.allowance.given
+        if len(self._refused) == _REFUSALS or (took_all_calls and not self._answered):
+            raise error
 
     def _pass_over(self, uid: str, reason: str) -> None:
         """Note that a document's details are left out, and say so once for the stream."""
@@ -199,7 +212,7 @@ class Walk:
         finally:
             made = self.allowance.sent() - before
             self.calls += made
-            self.allowance.left -= made
+            self.allowance.used += made
 
     def record(self, document: Document, key: Row, row: Row, **more: str | None) -> Row:
         """Return a row with what tells whose it is in front."""
@@ -240,7 +253,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
         uid, path = _text(row, "AttachmentID"), None
         if uid and uid not in seen and walk.folder:
             path = _file_place(walk.folder, walk, document, row)
-            if not downloads.holds(path, _length(row)):
+            if not downloads.holds(path, _length(row), document.stamp):
                 if walk.allowance.left <= 0:
                     return None
                 path = _download(walk, f"{key}/{quote(uid, safe='')}", row, path)

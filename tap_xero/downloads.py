@@ -23,12 +23,12 @@ def prepare_folder(folder: str) -> Path:
     """Make the folder and prove that files can be put there; raises InputError when they cannot."""
     import tempfile  # takes a while, and most syncs do without
 
-    path = Path(folder).expanduser()
     try:
+        path = Path(folder).expanduser()
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             return path
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: "~" of nobody
         raise InputError(
             f"attachments_dir: {folder} cannot be written ({_reason(error)}): give a folder that "
             "can, or remove the key to read attachments without their content"
@@ -41,12 +41,17 @@ def place(folder: Path, document_type: str, document: str, attachment: str, name
     return folder / document_type / _safe_id(document) / file
 
 
-def holds(path: Path, length: int | None) -> bool:
-    """Say whether the file is there, `length` bytes long; None is a length that is not known."""
+def holds(path: Path, length: int | None, changed: int) -> bool:
+    """Say whether the file need not be fetched any more.
+
+    It is there, and either has the `length` (bytes) that Xero tells, if it tells any, or was saved
+    since its document `changed` (ms since 1970): then the length that Xero tells is untrue.
+    """
     try:
-        return path.stat().st_size == length
+        found = path.stat()
     except OSError:
         return False
+    return length in (None, found.st_size) or found.st_mtime * 1000 >= changed
 
 
 def save(path: Path, content: bytes) -> None:

@@ -73,7 +73,7 @@ class ListPage:
     A row is `Raw` as long as it is as Xero wrote it, else a record that can be written.
     `stamps[i]` is when `rows[i]` was last modified, in ms since 1970, or None where the row does
     not say; `ids[i]` is one number for its key and stamp together: the same version, the same
-    number. `server_ms` is Xero's clock as it answered.
+    number. `server_ms` is Xero's clock as it was asked.
     """
 
     rows: list[bytes]
@@ -195,7 +195,7 @@ class XeroList:
             stamps=[stamp for _, stamp, _ in looked_at],
             ids=[number for _, _, number in looked_at],
             pagination=_pagination(envelope.pagination),
-            server_ms=_server_ms(envelope.DateTimeUTC, answer.headers.get("Date")),
+            server_ms=_server_ms(envelope.DateTimeUTC, answer),
         )
 
     def _look_at(self, rows: list[Raw]) -> list[tuple[bytes, int | None, int]]:
@@ -271,9 +271,16 @@ def _pagination(raw: Raw) -> Pagination | None:
         return None
 
 
-def _server_ms(date_time_utc: Raw, date_header: str | None) -> int | None:
-    """Return Xero's clock: the header, which a server cannot get wrong, or else the answer's."""
+def _server_ms(date_time_utc: Raw, answer: Answer) -> int | None:
+    """Return Xero's clock as it was asked: before that, nothing can have been looked up.
+
+    It is the header's, which a server cannot get wrong, or else the answer's own.
+    """
     try:
-        return int(parsedate_to_datetime(date_header or "").timestamp() * 1000)
+        date = int(parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() * 1000)
     except (ValueError, TypeError, OverflowError):
-        return dates.to_ms(bytes(date_time_utc))
+        own = dates.to_ms(bytes(date_time_utc))
+        if own is None:
+            return None
+        date = own
+    return date - int(answer.seconds * 1000)

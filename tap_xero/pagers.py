@@ -41,7 +41,8 @@ class Start:
     Stamps are in ms since 1970, journals go by JournalNumber. Rows before `since` are not wanted
     (None: all are). `bookmark` is what an earlier run kept, so a record with just that stamp has
     been written. `page_size` is how many rows to ask for at once; `reach` is how many ms earlier
-    than `since` Xero has to be asked so that it leaves nothing out.
+    than `since` Xero has to be asked so that it leaves nothing out; without a bookmark the most
+    that might be needed is taken, for want of a row known to exist that would show it.
     """
 
     since: int | None = None
@@ -53,7 +54,9 @@ class Start:
     @property
     def asked_since(self) -> int | None:
         """The moment to put into If-Modified-Since."""
-        return None if self.since is None else self.since - self.reach
+        if self.since is None:
+            return None
+        return self.since - (_REACHES[-1] if self.bookmark is None else self.reach)
 
 
 class Position(NamedTuple):
@@ -191,12 +194,14 @@ def ask_reaching(
     A row with the stamp `known` exists, so an answer holding a row no newer proves that Xero's
     filter let everything after it through. Where the proof is missing (Xero might round the
     header up, or leave out the whole minute or day that it names) the same is asked from further
-    back. Returns the answer and the reach that it needed, for the next call to begin with.
+    back, and at once where no row is known. Returns the answer and the reach that it needed.
     """
     if since is None:
         return xero_list.ask(None, **params), reach
+    if known is None:
+        return xero_list.ask(since - _REACHES[-1], **params), _REACHES[-1]
     first = xero_list.ask(since - reach, **params)
-    if known is None or _goes_back_to(known, first):
+    if _goes_back_to(known, first):
         return first, reach
     for further in (step for step in _REACHES if step > reach):
         source = xero_list.ask(since - further, **params)

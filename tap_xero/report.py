@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 
-def log_page(run: StreamRun) -> None:
-    """Log how far a stream is; streams of a single page have their line in the summary."""
-    if not run.complete:
+def log_page(run: StreamRun, rows: int) -> None:
+    """Log how far a stream is after a page; one of a single page has its line in the summary."""
+    if rows and not run.complete:
         waiting = "" if run.counted is None else f" of {run.counted:,}"
         LOGGER.info("%s: %s%s rows", run.name, f"{run.rows:,}", waiting)
 

@@ -8,7 +8,7 @@ newest one count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -117,13 +117,15 @@ def by_contact(side: str) -> Pager:
         contacts = _contacts(xero_list)
         read_before: set[str] = set()
         for page in MODIFIED_SINCE.pages(contacts, Start(page_size=start.page_size)):
-            rows = []
+            source = replace(page.source, pagination=None)  # which counts contacts, not cells
             for uid in sorted({*_owing(page.rows, side)} - read_before):
                 read_before.add(uid)
                 answer = ask(xero_list, uid, month)
-                rows += cell_rows(opened(answer.rows), _base(month, start.calendar, ContactID=uid))
+                rows = cell_rows(opened(answer.rows), _base(month, start.calendar, ContactID=uid))
+                # A call each: what has been read is written, whatever happens to the next.
+                yield Page(closed(rows), source)
             complete_to = _ms(month.end) if page.last else None
-            yield Page(closed(rows), page.source, complete_to=complete_to, last=page.last)
+            yield Page([], source, complete_to=complete_to, last=page.last)
         xero_list.calls += contacts.calls
         xero_list.size += contacts.size
 

@@ -13,9 +13,9 @@ a row appears in it twice, and costs one call more than it has pages.
 
 *Proof.* All this needs a sorted list and an honest count. Every page is checked for order; until
 enough rows have shown it, asking for the newest row first has to. `pagination.itemCount` has to
-fall from one answer to the next by no more than the rows that were read in between; else rows
-stand where they should not. Where the proof fails, or Xero gives no pagination, `sweep` takes
-over from the last point that was proven.
+fall from one answer to the next by just the rows that were read in between; else rows may stand
+where they should not, and asking for the newest row first has to show that they do not. Where the
+proof fails, or Xero gives no pagination, `sweep` takes over from the last point that was proven.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _Seek:
         if not _is_whole(page, self._size) and not self._is_sorted(page):
             return False
         if self._before is not None:
-            if self._before.lacks_rows(page) and not self._keeps_order(page):
+            if not self._before.agrees_with(page) and not self._keeps_order(page):
                 return False
             self.proven = self._since
         return True
@@ -189,7 +189,7 @@ class _Seek:
     def _sweep(self, first: ListPage | None) -> Iterator[Page]:
         LOGGER.debug("%s: reading whole pages, the list is not plainly sorted", self._list.path)
         since = self._start.since if self.proven is None else self.proven
-        rest = Start(since, self._start.bookmark, self._size, self._reach)
+        rest = Start(since, self._start.bookmark, self._size, self._next_reach)
         yield from page_numbers(self._list, rest, first)
 
     # Seeking
@@ -210,7 +210,7 @@ class _Seek:
         anchor = _anchor(max(page.known_stamps))
         if self._since is not None and anchor <= self._since:
             return False
-        from_here = (anchor - self._reach) // self._grain * self._grain
+        from_here = (anchor - self._next_reach) // self._grain * self._grain
         repeated = sum(stamp is None or stamp >= from_here for stamp in page.stamps)
         return repeated * _STACK <= len(page.rows)
 
@@ -219,9 +219,15 @@ class _Seek:
         stamps = sorted(stamp for stamp in rows.values() if stamp is not None)
         since = _anchor(stamps[-1])
         self._before = _Account(_count(page), stamps)
+        self._reach = self._next_reach
         self._known = max(stamps[-1], self._known or stamps[-1])
         self._since = since
         self._read = {row_id for row_id, stamp in rows.items() if stamp is None or stamp >= since}
+
+    @property
+    def _next_reach(self) -> int:
+        """The reach to begin with once rows are known; the first was for want of any."""
+        return self._start.reach if self._known is None else self._reach
 
     def unread(self, page: ListPage, shown: Container[int] = ()) -> list[bytes]:
         """Return the rows that have not been read before, nor `shown`."""
@@ -253,12 +259,13 @@ class _Seek:
         yield from stack.pages()
         if not stack.is_sound:
             yield from self._sweep(None)
-        elif stack.ends_list:
+            return True
+        if stack.ends_list:
             stamps = (stamp for stamp in stack.rows.values() if stamp is not None)
             yield Page([], first, self._newest_of(stamps), last=True)
-        else:
-            self._advance(stack.rows, stack.latest)
-        return stack.ends_list or not stack.is_sound
+            return True
+        self._advance(stack.rows, stack.latest)
+        return False
 
 
 class _Stack:
@@ -272,8 +279,9 @@ class _Stack:
         self.rows: dict[int, int | None] = {}
         self.latest = first
         self.is_sound = True
-        self.ends_list = False
         self._seek = seek
+        self._reaches_end = False
+        self._page_size = first.pagination and first.pagination.pageSize
         self._top_ids: list[int] = []
         self._top_number = 1
         self._fresh = 0
@@ -285,13 +293,18 @@ class _Stack:
         if self.is_sound:
             yield from self._descend()
 
+    @property
+    def ends_list(self) -> bool:
+        """Whether the list ends with the stack, and has not grown out of it meanwhile."""
+        return self._reaches_end and _page_count(self.latest) <= self._top_number
+
     def _climb(self) -> Iterator[Page]:
         number = max(min(_page_count(self.latest), _STACK), 2)
         while True:
             page = self._seek.ask_page(number)
             yield self._show(page, number)
-            self.ends_list = self._seek.is_last(page, number)
-            if self.ends_list or not self.is_sound or self._seek.gets_on(page):
+            self._reaches_end = self._seek.is_last(page, number)
+            if self._reaches_end or not self.is_sound or self._seek.gets_on(page):
                 break
             number = min(2 * number, max(_page_count(page), number + 1))
         self._top_ids, self._top_number = page.ids, number
@@ -318,7 +331,9 @@ class _Stack:
             for row_id, stamp in zip(page.ids, page.stamps, strict=True)
         )
         self.rows.update(zip(page.ids, page.stamps, strict=True))
-        self.is_sound &= _is_in_order(page) and pagination_adds_up(page, number)
+        told = page.pagination
+        same_size = told is not None and told.pageSize == self._page_size
+        self.is_sound &= same_size and _is_in_order(page) and pagination_adds_up(page, number)
         self.latest = page
         return Page(rows, page, self._seek.proven)
 
@@ -329,12 +344,15 @@ class _Account(NamedTuple):
     counted: int
     stamps: list[int]
 
-    def lacks_rows(self, page: ListPage) -> bool:
-        """Say whether a later answer counts fewer rows than it leaves out of those read."""
+    def agrees_with(self, page: ListPage) -> bool:
+        """Say whether a later answer counts all rows but those that it leaves out of those read.
+
+        If it counts fewer, some were deleted, or stand behind where they belong; if more, some
+        were modified, which may hide that others are missing.
+        """
         stamps = page.known_stamps
         left_out = bisect_left(self.stamps, stamps[0]) if stamps else len(self.stamps)
-        # Some were deleted, or some stand behind where they belong.
-        return _count(page) < self.counted - left_out
+        return _count(page) == self.counted - left_out
 
 
 def _is_whole(page: ListPage, size: int) -> bool:

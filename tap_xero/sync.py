@@ -103,7 +103,7 @@ class StreamRun:
 class Sync:
     """What a sync needs.
 
-    `stopped` is asked between writes, `on_page` is told whose rows have been written.
+    `stopped` is asked between writes, `on_page` is told of each page: whose, and how many rows.
     """
 
     client: Client
@@ -112,7 +112,7 @@ class Sync:
     writer: Writer
     now: Callable[[], datetime]
     stopped: Callable[[], bool] = lambda: False
-    on_page: Callable[[StreamRun], None] = lambda _: None
+    on_page: Callable[[StreamRun, int], None] = lambda *_: None
     runs: list[StreamRun] = field(default_factory=list)
 
     def run(self, selections: Sequence[Selection]) -> None:
@@ -247,24 +247,24 @@ class Sync:
 
     def _take(
         self, runs: Sequence[StreamRun], arrival: Arrival[Page]
-    ) -> tuple[StreamRun | None, bytes]:
-        """Return whose rows have arrived, if any have, and the lines to be written."""
+    ) -> tuple[StreamRun, int, bytes]:
+        """Return whose page has arrived, its rows and lines; no lines unless it is a page."""
         run = runs[arrival.place]
         if arrival.page is not None:
-            return run if arrival.page.rows else None, self._page(run, arrival.page)
+            return run, len(arrival.page.rows), self._page(run, arrival.page)
         if arrival.error is None:
             self._end(run)
         elif isinstance(arrival.error, StreamError):
             self._fail(run, arrival.error)
         else:
             raise arrival.error
-        return None, b""
+        return run, 0, b""
 
-    def _put(self, taken: tuple[StreamRun | None, bytes]) -> None:
-        run, lines = taken
+    def _put(self, taken: tuple[StreamRun, int, bytes]) -> None:
+        run, rows, lines = taken
         self.writer.lines(lines)
-        if run:
-            self.on_page(run)
+        if lines:
+            self.on_page(run, rows)
 
     def _page(self, run: StreamRun, page: Page) -> bytes:
         if not run.pages:

@@ -3,7 +3,8 @@
 Sessions of `requests` are not promised to be safe for several threads, so each exchange borrows
 one and gives it back; there are never more than calls in flight. The request goes straight to
 the session's adapter, which follows no redirect and keeps no cookie, so a token never reaches
-a host that was not asked for. Proxies and CA bundles come from the environment as usual.
+a host that was not asked for. Proxies and CA bundles come from the environment as usual, but no
+proxy is asked for this machine itself.
 
 The body is read in one piece and unpacked by one call of zlib: half to three quarters of the
 CPU that `response.content` takes for a page of 3 MB.
@@ -15,16 +16,19 @@ import contextlib
 import http.client
 import logging
 import os
+import re
 import socket
 import ssl
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import requests.exceptions
+import requests.utils
 import urllib3.exceptions
 
 from tap_xero.deadlines import DeadlineAdapter
@@ -32,7 +36,7 @@ from tap_xero.errors import UnreachableError
 from tap_xero.retries import TIMEOUT, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from requests.auth import AuthBase
 
@@ -45,6 +49,8 @@ CONNECT_SECONDS = 30.0
 GZIP = 16 + zlib.MAX_WBITS
 # Xero's JSON shrinks to a tenth or so; a good first guess spares growing the buffer.
 USUAL_GAIN = 10
+FORBIDDEN = 403
+PROXY_LOGIN_REQUIRED = 407
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Transport:
         """Return the answer to `request`, whatever its status, within `timeout` seconds.
 
         Raises TransientError when there is none, or it is cut or broken, and UnreachableError
-        where trying again cannot help: a certificate that is not trusted, a proxy or CA bundle
-        that does not exist.
+        where trying again cannot help: a certificate that is not trusted or of another time, a
+        CA bundle that is none, a proxy that is no address or refuses.
         """
         with self._session() as session:
             prepared = _prepared(session, request)
@@ -150,26 +156,43 @@ def _exchange(
     adapter = session.get_adapter(url)
     assert isinstance(adapter, DeadlineAdapter)  # noqa: S101
     settings = session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
+    bundle = settings["verify"] if isinstance(settings["verify"], str) else None
+    proxies = {} if _is_here(url) else settings["proxies"]
     timeouts = (min(CONNECT_SECONDS, timeout), timeout)
     with adapter.deadline(timeout) as deadline:
         try:
             response = adapter.send(
-                request,
-                stream=True,
-                timeout=timeouts,
-                verify=settings["verify"] or True,
-                proxies=settings["proxies"],
+                request, stream=True, timeout=timeouts, verify=bundle or True, proxies=proxies
             )
             packed = response.raw.read(decode_content=False)
+        except (requests.exceptions.InvalidURL, UnicodeError):
+            # The cause stays out of the traceback: it can hold the proxy's password.
+            raise _no_address(url, proxies) from None
         except (OSError, urllib3.exceptions.HTTPError) as error:
             if deadline.is_over:
                 raise _too_slow(timeout) from error
-            raise _failure(error, request, timeout) from error
+            raise _failure(error, url, bundle, timeout) from error
     # A body without a length looks complete when its socket is shut down.
     if deadline.is_over:
         raise _too_slow(timeout)
     body = _unpacked(packed, response.headers.get("Content-Encoding", ""))
     return Reply(response.status_code, response.headers, body, len(packed))
+
+
+def _is_here(url: str) -> bool:
+    """Say whether a call does not leave this machine."""
+    return bool(re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(url).hostname or ""))
+
+
+def _no_address(url: str, proxies: Mapping[str, str]) -> UnreachableError:
+    if requests.utils.select_proxy(url, dict(proxies)):
+        reason = (
+            "the proxy in HTTPS_PROXY is not a valid address; escape special characters in its "
+            "password (%23 for #)"
+        )
+    else:
+        reason = "the address is not valid; see api_url and identity_url"
+    return UnreachableError(f"{urlsplit(url).netloc} cannot be called: {reason}")
 
 
 def _too_slow(timeout: float) -> TransientError:
@@ -188,24 +211,69 @@ def _unpacked(packed: bytes, encoding: str) -> bytes:
 
 
 def _failure(
-    error: Exception, request: requests.PreparedRequest, timeout: float
+    error: Exception, url: str, bundle: str | None, timeout: float
 ) -> TransientError | UnreachableError:
     """Say why there is no answer. Texts of exceptions are not used: they can hold anything."""
-    host = urlsplit(str(request.url)).netloc
+    host = urlsplit(url).netloc
     causes = list(_chain(error))
-    for kind, text in _HOPELESS:
-        if any(isinstance(cause, kind) for cause in causes):
-            return UnreachableError(f"{host} cannot be called: {text}")
+    reason = _hopeless(causes, host, bundle)
+    if reason:
+        return UnreachableError(f"{host} cannot be called: {reason}")
     if type(error) is OSError and error.errno is None:  # how requests reports a missing CA bundle
         return UnreachableError(f"{host} cannot be called: {error}")
     if any(isinstance(cause, _READ_TIMEOUTS) for cause in causes):
         return _too_slow(timeout)
+    by_proxy = any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes)
+    return TransientError(_passing(causes) + (" (of the proxy)" if by_proxy else ""))
+
+
+def _hopeless(causes: Sequence[BaseException], host: str, bundle: str | None) -> str | None:
+    """Return why another try would fail as well; None where it may not."""
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _OF_ANOTHER_TIME.get(cause.verify_code, _NOT_TRUSTED)
+        if isinstance(cause, requests.exceptions.InvalidSchema):
+            return "the kind of proxy in HTTPS_PROXY is not supported"
+    status = _status_of_proxy(causes)
+    if status == PROXY_LOGIN_REQUIRED:
+        return "the proxy wants a login, or a different one (status 407): see HTTPS_PROXY"
+    if status == FORBIDDEN:
+        return f"the proxy does not allow {host} (status 403): see HTTPS_PROXY"
+    if bundle and any(isinstance(cause, _TLS_ERRORS) for cause in causes):
+        return _fault_of_bundle(bundle)
+    return None
+
+
+def _status_of_proxy(causes: Iterable[BaseException]) -> int | None:
+    """Return the status with which a proxy answers CONNECT; http.client has it in words only."""
+    for cause in causes:
+        told = re.match(r"Tunnel connection failed: (\d{3})\b", str(cause))
+        if told and type(cause) is OSError:
+            return int(told[1])
+    return None
+
+
+def _fault_of_bundle(bundle: str) -> str | None:
+    if Path(bundle).is_dir():
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
+    except OSError:
+        return f"the CA bundle {bundle} holds no certificate in PEM: correct REQUESTS_CA_BUNDLE"
+    return None
+
+
+def _passing(causes: Sequence[BaseException]) -> str:
+    """Return why this try failed, where another may not."""
+    status = _status_of_proxy(causes)
+    if status:
+        return f"status {status}"
     for kind, text in _PASSING:
         if any(isinstance(cause, kind) for cause in causes):
-            return TransientError(text)
+            return text
     numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
     reason = os.strerror(numbers[-1]) if numbers else type(causes[-1]).__name__
-    return TransientError(f"no answer ({reason})")
+    return f"no answer ({reason})"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -221,15 +289,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         pending.extend(item for item in inner if isinstance(item, BaseException))
 
 
-_HOPELESS: tuple[tuple[type[Exception], str], ...] = (
-    (
-        ssl.SSLCertVerificationError,
-        "its TLS certificate is not trusted; for a proxy's own one set REQUESTS_CA_BUNDLE",
-    ),
-    (requests.exceptions.InvalidProxyURL, "the proxy in HTTPS_PROXY is not a valid address"),
-    (requests.exceptions.InvalidURL, "the address is not valid; see api_url and identity_url"),
-    (requests.exceptions.InvalidSchema, "the kind of proxy in HTTPS_PROXY is not supported"),
-)
+_NOT_TRUSTED = "its TLS certificate is not trusted; for a proxy's own one set REQUESTS_CA_BUNDLE"
+# By OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_OF_ANOTHER_TIME = {
+    9: "its TLS certificate is not yet valid: check this machine's clock",
+    10: "its TLS certificate is expired: check this machine's clock",
+}
+_TLS_ERRORS = (ssl.SSLError, urllib3.exceptions.SSLError)
 _READ_TIMEOUTS = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
 _PASSING: tuple[tuple[type[Exception], str], ...] = (
     (socket.gaierror, "the host's name cannot be looked up"),
@@ -240,6 +306,5 @@ _PASSING: tuple[tuple[type[Exception], str], ...] = (
     (urllib3.exceptions.IncompleteRead, "answer cut short"),
     (http.client.IncompleteRead, "answer cut short"),
     (ssl.SSLError, "TLS connection broken"),
-    (urllib3.exceptions.ProxyError, "the proxy does not answer"),
     (http.client.HTTPException, "not an HTTP answer"),
 )

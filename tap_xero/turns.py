@@ -30,7 +30,10 @@ class Turn:
 
 
 def in_turn(walks: Sequence[Walk], allowance: Allowance) -> Iterator[Turn]:
-    """Let each of `walks` read a document in its turn, until all have ended or no call is left."""
+    """Let each of `walks` read a document in its turn, until all have ended or no call is left.
+
+    Documents that are refused, or gone, are no turn.
+    """
     under_way = [(walk, walk.pages()) for walk in walks]
     while under_way and allowance.left > 0:
         walk, pages = min(under_way, key=lambda item: _turn_of(item[0], walks))

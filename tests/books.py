@@ -15,7 +15,12 @@ SECOND = 1000
 DAY = 86_400_000
 # 2026-06-01, when the first row of most tests was modified.
 FIRST = 1_780_272_000_000
-KEYS = {"Invoices": "InvoiceID", "ManualJournals": "ManualJournalID", "Quotes": "QuoteID"}
+KEYS = {
+    "Accounts": "AccountID",
+    "Invoices": "InvoiceID",
+    "ManualJournals": "ManualJournalID",
+    "Quotes": "QuoteID",
+}
 
 
 def rows(path: str, stamps: Iterable[int | None]) -> list[bytes]:

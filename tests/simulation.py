@@ -389,7 +389,7 @@ class Simulation:
     ) -> Selection:
         chosen = _selection(name, full_table=full_table and name != "journals")
         stream = tamper(chosen.stream)
-        in_turn = partial(self._turns.pages, stream.pager.pages, name)
+        in_turn = lambda *read: self._turns.pages(stream.pager.pages, name, *read)  # noqa: E731
         return replace(chosen, stream=_read_by(stream, in_turn))
 
     def _settings(self, dice: Random, max_concurrency: int) -> Config:
@@ -467,7 +467,7 @@ class Turns:
                 self._begun.remove(name)
                 self._draw()
 
-    def written(self, _: object) -> None:
+    def written(self, *_: object) -> None:
         """Let a pager go on."""
         with self._changed:
             self._draw()

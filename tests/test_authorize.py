@@ -290,6 +290,53 @@ def test_a_login_of_another_user_is_refused(tmp_path: Path, xero: DemoXero) -> N
     assert "xero_user_id is 11111111" in login.said
 
 
+@pytest.mark.parametrize("expires_in", [1800, 0])
+def test_a_login_of_another_user_leaves_the_working_token(tmp_path: Path, expires_in: int) -> None:
+    with DemoXero(size=5, behaviour=Behaviour(expires_in=expires_in)) as xero:
+        user = "11111111-1111-1111-1111-111111111111"
+        path = write(tmp_path, xero, xero_user_id=user, refresh_token="working")
+        login = Login("--config", str(path), "--port", "0")
+        login.browse()
+        assert login.end() == 1
+        assert "xero_user_id is 11111111" in login.said
+        assert [call.kind for call in xero.calls].count("token") == 1
+    assert json.loads(path.read_text())["refresh_token"] == "working"
+
+
+def test_tokens_that_could_not_be_saved_are_not_called_saved(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    path = write(tmp_path, xero, refresh_token="old")
+    login = Login("--config", str(path), "--port", "0")
+    (tmp_path / "config.json.new").mkdir()
+    login.browse()
+    assert login.end() == 1
+    last = login.said.splitlines()[-1]
+    assert last.startswith(f"CRITICAL {path}: the tokens could not be saved (Is a directory)")
+    assert "run --authorize again" in last
+    assert "are saved" not in login.said
+    assert json.loads(path.read_text())["refresh_token"] == "old"
+
+
+def test_what_a_config_that_cannot_be_written_lacks_is_said(tmp_path: Path, xero: DemoXero) -> None:
+    path = write(tmp_path, xero, access_token="old", token_file=str(tmp_path / "tokens.json"))
+    (tmp_path / "config.json.lock").mkdir()  # the tests may run as root, whom no mode stops
+    login = Login("--config", str(path), "--port", "0")
+    login.browse()
+    assert login.end() == 0, login.said
+    tenant = xero.config()["tenant_id"]
+    assert f"{path} cannot be written (Is a directory): set tenant_id to {tenant}" in login.said
+    assert "remove access_token there" in login.said
+    saved = json.loads((tmp_path / "tokens.json").read_text())
+    assert saved["refresh_token"] == xero.identity.refresh_token
+
+
+def test_a_token_file_of_a_home_that_is_not_is_named(tmp_path: Path, xero: DemoXero) -> None:
+    path = write(tmp_path, xero, token_file="~no-such-user/tokens.json")
+    run = tap("--authorize", "--config", str(path))
+    assert run.stderr.decode().startswith("CRITICAL token_file: ~no-such-user/tokens.json is no")
+
+
 def test_no_secret_is_ever_shown(tmp_path: Path, xero: DemoXero) -> None:
     path = write(tmp_path, xero)
     login = Login("--config", str(path), "--port", "0", "--debug")
@@ -329,6 +376,20 @@ def test_a_new_consent_replaces_the_token_that_token_file_holds(
     xero.identity.expire_access_tokens()
     run = tap("--config", str(path))
     assert run.returncode == 0, run.stderr.decode()
+
+
+def test_a_consent_for_one_config_leaves_the_token_of_another_in_token_file(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    tokens = tmp_path / "tokens.json"
+    path = write(tmp_path, xero, refresh_token="dead", token_file=str(tokens))
+    tokens.write_text('{"refresh_token": "of another", "descends_from": "0"}')
+    login = Login("--config", str(path), "--port", "0")
+    login.browse()
+    assert login.end() == 0, login.said
+    kept = json.loads(tokens.read_text())
+    assert kept["refresh_token"] == xero.identity.refresh_token
+    assert kept["other_refresh_tokens"] == {"0": "of another"}
 
 
 def test_the_browser_is_opened(tmp_path: Path, xero: DemoXero) -> None:
@@ -378,10 +439,10 @@ def test_without_a_file_for_the_tokens_nobody_has_to_log_in(xero: DemoXero) -> N
 def test_a_file_that_cannot_be_written_is_named_before_anybody_logs_in(
     tmp_path: Path, xero: DemoXero
 ) -> None:
-    tokens = str(tmp_path / "nowhere" / "tokens.json")
+    tokens = str(tmp_path / "config.json" / "tokens.json")
     run = tap("--authorize", "--config", str(write(tmp_path, xero, token_file=tokens)))
     assert run.returncode == 1
-    assert f"{tokens}: cannot be written: No such file" in run.stderr.decode()
+    assert f"{tokens}: cannot be written: Not a directory" in run.stderr.decode()
     assert len(run.stderr.splitlines()) == 1
 
 

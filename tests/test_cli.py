@@ -82,6 +82,19 @@ def test_a_complete_sync_ends_with_0(tmp_path: Path, xero: DemoXero) -> None:
     assert types == {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION"}
 
 
+def test_a_demo_does_not_touch_the_login_of_the_config_beside_it(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    own = {"token_file": str(tmp_path / "token.json"), "organization_name": "Acme", "page_size": 7}
+    config = config_of(tmp_path, xero, access_token="own", **own)
+    before = Path(config).read_bytes()
+    run = tap("--demo", "--check", "--config", config)
+    assert run.returncode == 0, run.stderr.decode()
+    assert Path(config).read_bytes() == before
+    assert not (tmp_path / "token.json").exists()
+    assert not xero.calls
+
+
 def test_a_demo_needs_no_account(tmp_path: Path) -> None:
     wanted = write(tmp_path / "catalog.json", catalog_of(["currencies"]))
     run = tap("--demo", "--catalog", wanted)

@@ -408,7 +408,9 @@ def test_a_proxy_in_the_environment_is_used_and_gets_no_token(
         monkeypatch.delenv("no_proxy", raising=False)
         with (
             wired(tmp_path, "https://xero.invalid", time_.clock) as client,
-            pytest.raises(UnreachableError, match="the proxy does not answer") as caught,
+            pytest.raises(
+                UnreachableError, match=r"the proxy does not allow xero\.invalid"
+            ) as caught,
         ):
             client.get("Users")
     assert proxy.requests[0].startswith(b"CONNECT xero.invalid:443 ")

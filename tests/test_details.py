@@ -33,7 +33,7 @@ from tests.harness import Output, catalog_of, sync, tap
 from tests.test_kill import KilledError, Pipe, killed, up_to_the_last_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from tap_xero.demo import Call
     from tap_xero.details import Detail
@@ -606,12 +606,8 @@ def test_a_process_killed_by_sigkill_leaves_no_gap_and_no_half_file(
 def test_a_document_that_is_gone_is_passed_over_with_one_warning(
     history: Books, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gone = {"row-000003", "row-000011", "row-000029"}
-    history.xero.fail(
-        Fault.status(404),
-        on=lambda call: call.path.split("/")[1:2] in [[g] for g in gone],
-        times=None,
-    )
+    gone = {"row-000003", "row-000011", "row-000012"}
+    miss(history, gone)
     output = history.run()
     assert not report.failures(output.runs)
     assert history.documents("history") == expected(30) - gone
@@ -620,6 +616,61 @@ def test_a_document_that_is_gone_is_passed_over_with_one_warning(
     history.calls()
     history.run()
     assert details(history.calls()) == []
+
+
+def miss(tried: Books, documents: Collection[str]) -> None:
+    """Let Xero have no details of these, for now."""
+    tried.xero.fail(
+        Fault.status(404),
+        on=lambda call: call.path.split("/")[1:2] in [[d] for d in documents],
+        times=None,
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("begins_at", [0, 1, 17, 27, 28, 29])
+def test_a_404_that_passes_loses_no_details(begins_at: int, name: str) -> None:
+    for tried in books("invoices", name, stamps=spread(30)):
+        miss(tried, expected(30) - expected(begins_at))
+        outputs = [tried.run(), tried.run()]
+        assert [run.name for run in report.failures(outputs[-1].runs)] == [name]
+        assert "row-0000" in str(outputs[-1].runs[1].error)
+        assert "Xero does not know this path" in str(outputs[-1].runs[1].error)
+        assert tried.documents(name) == expected(begins_at)
+        assert len(details(tried.calls())) <= begins_at + 2 * 3
+        tried.xero.faults.clear()
+        assert not report.failures(tried.run().runs)
+        assert tried.documents(name) == expected(30)
+
+
+def test_a_404_of_one_list_leaves_the_others_alone(history: Books) -> None:
+    history.xero.replace("ManualJournals", rows("ManualJournals", spread(3)))
+    history.streams.append("manual_journals")
+    history.xero.fail(Fault.status(404), on=lambda call: "Invoices/" in call.path, times=None)
+    output = history.run()
+    assert [run.name for run in report.failures(output.runs)] == ["history"]
+    told = [each["DocumentID"] for each in output.records("history")]
+    assert set(told) == expected(3)
+    assert {each["DocumentType"] for each in output.records("history")} == {"manual_journals"}
+
+
+@pytest.mark.parametrize("limit", [2, 3, 5])
+def test_a_few_calls_a_run_get_past_a_document_that_is_gone(limit: int, tmp_path: Path) -> None:
+    for tried in books("invoices", *NAMES, stamps=spread(9)):
+        miss(tried, {"row-000000", "row-000004"})
+        for _ in range(40):
+            output = tried.run(detail_calls_per_run=limit, attachments_dir=str(tmp_path))
+            assert not report.failures(output.runs)
+        for name in NAMES:
+            assert tried.documents(name) == expected(9) - {"row-000000", "row-000004"}
+
+
+def test_too_few_calls_to_get_past_a_document_that_is_gone_say_so(history: Books) -> None:
+    miss(history, {"row-000001"})
+    for _ in range(3):
+        output = history.run(detail_calls_per_run=1)
+    assert [run.name for run in report.failures(output.runs)] == ["history"]
+    assert history.documents("history") == expected(1)
 
 
 def test_a_document_that_is_refused_among_others_is_passed_over(history: Books) -> None:
@@ -633,6 +684,15 @@ def test_the_outcome_says_that_the_next_run_goes_on(both: Books) -> None:
     assert outcome(both.run(), "history") == "complete"
     both.xero.behaviour.forbidden = {"Invoices": "role403"}
     assert outcome(both.run(), "history") == "to be continued"
+
+
+def test_the_outcome_says_so_also_where_the_files_of_a_document_are_left(
+    attached: Books, tmp_path: Path
+) -> None:
+    while attached.documents("attachments") != expected(4):
+        output = attached.run(detail_calls_per_run=2, attachments_dir=str(tmp_path))
+        assert outcome(output, "attachments") == "to be continued"
+    assert outcome(attached.run(attachments_dir=str(tmp_path)), "attachments") == "complete"
 
 
 def outcome(output: Output, stream: str) -> str:
@@ -718,11 +778,44 @@ def test_a_file_that_is_not_whole_is_fetched_again(attached: Books, tmp_path: Pa
     (record, *_) = attached.records("attachments")
     path = Path(record["ContentPath"])
     path.write_bytes(path.read_bytes()[:10])
+    os.utime(path, (0, 0))
     path.with_name(f"{path.name}.part").write_bytes(b"left behind")
     attached.xero.edit("Invoices", record["DocumentID"], Reference="changed")
     attached.run(attachments_dir=str(tmp_path))
     assert path.read_bytes() == content(record["AttachmentID"])
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("length", [{}, {"ContentLength": None}, {"ContentLength": 3}])
+def test_a_length_that_is_untrue_or_not_told_holds_up_no_document(
+    tmp_path: Path, length: dict[str, Any]
+) -> None:
+    long_ago = 1_600_000_000_000  # before the clock by which this machine stamps its files
+    listed = [
+        row("Invoices", uid, long_ago)[:-1] + b',"HasAttachments":true}' for uid in ("a", "b")
+    ]
+    files = [{"AttachmentID": uid, "FileName": "x.pdf", **length} for uid in ("c", "d", "e")]
+    answers = {
+        "Invoices": b'{"Invoices":[' + b",".join(listed) + b"]}",
+        "Invoices/Attachments": json.dumps({"Attachments": files}).encode(),
+    }
+    state: dict[str, Any] = {}
+    records: list[dict[str, Any]] = []
+    options: dict[str, Any] = {
+        "detail_calls_per_run": 2,
+        "attachments_dir": str(tmp_path),
+        "start_date": "2020-01-01",
+    }
+    with DemoXero(size=0, answers=answers) as xero:
+        for _ in range(6):
+            output = sync(xero, ["invoices", "attachments"], state=state, **options)
+            state = output.state
+            records += output.records("attachments")
+        fetched = Counter(c.path for c in details(data_calls(xero)) if "Attachments/" in c.path)
+    assert Counter(each["DocumentID"] for each in records) == {"a": 3, "b": 3}
+    assert set(fetched.values()) == {1}
+    for record in records:
+        assert Path(record["ContentPath"]).read_bytes() == content(record["AttachmentID"])
 
 
 def test_without_a_folder_nothing_is_downloaded(attached: Books) -> None:

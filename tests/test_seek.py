@@ -288,3 +288,126 @@ def test_a_full_table_that_ends_with_edits_going_on_is_complete() -> None:
 
         assert set(keys(output, "invoices")) == expected(50)
         assert output.types("invoices")[-1] == "ACTIVATE_VERSION"
+
+
+# What happens while Xero answers
+
+
+def serve_at(time: FakeTime, late: int = 0, **behaviour: Any) -> DemoXero:  # noqa: ANN401
+    """Serve by the tap's own clock; the header Date is `late` seconds after the rows' moment."""
+    life: dict[str, Any] = {"pretty": False, "expires_in": 10**9}
+    return DemoXero(
+        size=0,
+        behaviour=Behaviour(**life, **behaviour),
+        clock=lambda: time.now().timestamp() + late,
+    )
+
+
+def read_often(xero: DemoXero, stream: str, time: FakeTime, **options: Any) -> set[str]:  # noqa: ANN401
+    """Sync three times, an hour apart; return the keys that came."""
+    state: dict[str, Any] = {}
+    came: set[str] = set()
+    for _ in range(3):
+        output = sync_in_real_time(xero, [stream], state=state, clock=time.clock, **options)
+        assert output.runs[0].complete
+        came |= set(keys(output, stream))
+        state = output.state
+        time.seconds += 3600
+    return came
+
+
+def now_ms(time: FakeTime) -> int:
+    return int(time.now().timestamp() * 1000)
+
+
+def test_an_edit_between_the_look_up_of_an_answer_and_its_date_hides_no_row() -> None:
+    time = FakeTime()
+
+    def edit(xero: DemoXero, call: Call) -> None:
+        if call.number > 1:
+            time.seconds += 5
+        if call.number == 2:
+            edited = row("ManualJournals", "row-000000", now_ms(time) - 3 * SECOND)
+            xero.insert("ManualJournals", edited)
+
+    with serve_at(time, late=5) as xero:
+        imported = [FIRST + number // 20 * 60 * SECOND for number in range(1500)]
+        xero.replace("ManualJournals", rows("ManualJournals", imported))
+        xero.behaviour.before_call = edit
+        assert read_often(xero, "manual_journals", time) == expected(1500)
+
+
+@pytest.mark.parametrize("stream", ["invoices", "quotes", "accounts"])
+@pytest.mark.parametrize("precision", ["ms", "second", "minute", "day"])
+def test_what_was_modified_on_the_start_date_comes_however_xero_reads_the_header(
+    stream: str, precision: str
+) -> None:
+    time, path = FakeTime(), stream.capitalize()
+    behaviour: dict[str, Any] = {"ims_inclusive": False, "ims_precision": precision}
+    begin = FIRST + 4 * DAY
+    stamps = [begin - 1, *(begin + late for late in (0, 400, 30 * SECOND, DAY - 1, 3 * DAY))]
+    with serve_at(time, ims_truncates_both=precision != "ms", **behaviour) as xero:
+        xero.replace(path, rows(path, stamps))
+        output = sync(xero, [stream], start_date="2026-06-05")
+        key = output.runs[0].selection.stream.key_properties[0]
+        came = {record[key] for record in output.records(stream)}
+    assert came == expected(6) - {"row-000000"}
+
+
+@pytest.mark.parametrize(
+    ("path", "stream"), [("Invoices", "invoices"), ("ManualJournals", "manual_journals")]
+)
+@pytest.mark.parametrize(("page", "edits"), [(100, 1), (1000, 3)])
+def test_edits_do_not_hide_that_a_list_is_sorted_on_its_first_page_only(
+    path: str, stream: str, page: int, edits: int
+) -> None:
+    time, count = FakeTime(), page + edits
+    stamps = spread(count)
+    stamps[page - 1] = FIRST + 20 * DAY
+
+    def edit(xero: DemoXero, call: Call) -> None:
+        if call.number == 2:
+            time.seconds += 2
+            for number in range(edits):
+                xero.edit(path, f"row-{number:06d}", Narration="edited")
+
+    with serve_at(time, list_order="insertion", honours_order=False) as xero:
+        xero.replace(path, rows(path, stamps))
+        xero.behaviour.before_call = edit
+        assert read_often(xero, stream, time, page_size=page) == expected(count)
+
+
+@pytest.mark.parametrize("number", range(8, 16))
+def test_a_full_table_that_grows_out_of_its_last_pages_is_not_complete_without_them(
+    number: int,
+) -> None:
+    time = FakeTime()
+    stamps = [*spread(1000), *[FIRST + 29 * DAY] * 350]
+
+    def recode(xero: DemoXero, call: Call) -> None:
+        if call.number == number:
+            time.seconds += 2
+            for at in (*range(550), *range(1110, 1160)):
+                xero.insert("Invoices", row("Invoices", f"row-{at:06d}", now_ms(time)))
+
+    with serve_at(time) as xero:
+        xero.replace("Invoices", rows("Invoices", stamps))
+        xero.behaviour.before_call = recode
+        catalog = catalog_of(["invoices"], replication_method="FULL_TABLE")
+        output = sync_in_real_time(xero, catalog=catalog, clock=time.clock, page_size=100)
+    assert output.types("invoices")[-1] == "ACTIVATE_VERSION"
+    assert set(keys(output, "invoices")) == expected(1350)
+
+
+@pytest.mark.parametrize("number", range(2, 7))
+def test_pages_that_change_their_size_on_the_way_hide_no_row(number: int) -> None:
+    time = FakeTime()
+
+    def shrink(xero: DemoXero, call: Call) -> None:
+        xero.behaviour.page_size_cap = 50 if call.number >= number else None
+
+    with serve_at(time) as xero:
+        later = [FIRST + day * DAY for day in range(1, 20)]
+        xero.replace("Invoices", rows("Invoices", [*[FIRST] * 550, *later]))
+        xero.behaviour.before_call = shrink
+        assert read_often(xero, "invoices", time, page_size=100) == expected(569)

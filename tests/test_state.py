@@ -145,7 +145,7 @@ def test_without_a_bookmark_a_stream_starts_at_the_start_date() -> None:
     with serve(spread(10, every=86_400_000)) as xero:
         output = read(xero, {}, start_date="2026-06-05T12:00:00Z")
 
-        assert asked_since(xero) == "2026-06-05T12:00:00"
+        assert asked_since(xero) == "2026-06-04T11:59:59", "else a filter might cut the day short"
         assert set(keys(output, "invoices")) == {f"row-{number:06d}" for number in range(5, 10)}
 
 

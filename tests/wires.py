@@ -70,7 +70,10 @@ def serving(*answers: bytes) -> Iterator[Wire]:
     """Serve these answers in turn, then the last for ever; the connection closes after each."""
 
     def handle(wire: Wire, sock: socket.socket) -> None:
-        sock.sendall(answers[min(len(wire.requests), len(answers)) - 1])
+        answer = answers[min(len(wire.requests), len(answers)) - 1]
+        if answer.startswith(b"HTTP/1.1 "):  # else the client may send on it before it is closed
+            answer = answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        sock.sendall(answer)
         sock.shutdown(socket.SHUT_RDWR)
         sock.close()  # else a request that was quicker than the shutdown would count
 
