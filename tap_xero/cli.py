@@ -222,6 +222,7 @@ def _check(arguments: argparse.Namespace, config: Config) -> int:
     state = _state(arguments.state, clock)
     with Client(config, clock, _scopes(selections)) as client:
         as_json = arguments.format == "json"
+        state.cover(selections, config, client.auth.tenant_id())
         run_check(client, config, state, selections, _print, as_json=as_json)
     return 0
 

@@ -7,8 +7,14 @@ bookmarks are dropped, since the bookmark itself is where that page's read began
 Of details (`history`, `attachments`) the bookmark is a position for each list of documents:
 `{"history": {"invoices": {"UpdatedDateUTC": …, "DocumentID": …}}}`.
 
-A bookmark covers only rows that have been written. It never moves back, and never past the
-moment the run began: a list that is not sorted may have shown a row before it was edited.
+Beside the bookmarks stands what each was read with, details again list by list:
+`"read_with": {"invoices": {"tenant_id": …, "start_date": …}}`. Where a config wants more than
+that, the bookmark hides what was left out then, so it is dropped. A bookmark of unknown origin
+(2.x) is trusted.
+
+A bookmark covers only rows that have been written. It never moves past the moment the run
+began: a list that is not sorted may have shown a row before it was edited. Nor does it move back,
+unless it lies in the future, where nothing can have been read.
 """
 
 from __future__ import annotations
@@ -16,24 +22,30 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
 from tap_xero.calendars import Calendar
-from tap_xero.details import DOCUMENT
+from tap_xero.details import DOCUMENT, detail_of
 from tap_xero.errors import InputError
-from tap_xero.pagers import SECOND, Position, Start
-from tap_xero.streams import UPDATED
+from tap_xero.pagers import MINUTE, SECOND, Position, Start
+from tap_xero.streams import STREAMS, UPDATED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_xero.config import Config
     from tap_xero.discover import Selection
+    from tap_xero.streams import Stream
+
+    Place: TypeAlias = tuple[str, ...]
 
 LOGGER = logging.getLogger(__name__)
 
 JOURNAL_NUMBER = "JournalNumber"
+READ_WITH = "read_with"
+# By so much at the most tap-xero 2.x was late: it added a stamp's offset to UTC.
+_WIDEST_OFFSET = 14 * 60 * MINUTE
 
 
 class State:
@@ -46,12 +58,14 @@ class State:
     def __init__(self, value: object, source: str, run_start: int) -> None:
         if isinstance(value, dict) and value.get("type") == "STATE":
             value = value.get("value")
-        bookmarks = value.get("bookmarks", {}) if isinstance(value, dict) else None
-        if not isinstance(value, dict) or not isinstance(bookmarks, dict):
+        parts = {"bookmarks": {}, READ_WITH: {}, **value} if isinstance(value, dict) else {}
+        if not all(isinstance(parts.get(name), dict) for name in ("bookmarks", READ_WITH)):
             raise InputError(f'{source}: not a state: it must be {{"bookmarks": {{...}}}}')
-        self.value: dict[str, Any] = {**value, "bookmarks": dict(bookmarks)}
+        self.value: dict[str, Any] = {**parts, "bookmarks": dict(parts["bookmarks"])}
         self._source = source
         self._run_start = run_start
+        self._began_too_late: set[str] = set()
+        self._reading_with: dict[Place, dict[str, Any]] = {}
 
     @property
     def currently_syncing(self) -> str | None:
@@ -64,7 +78,10 @@ class State:
         self.value["currently_syncing"] = tap_stream_id
 
     def start(self, selection: Selection, config: Config) -> Start:
-        """Return where to start a stream. Raises InputError when its bookmark cannot be read."""
+        """Return where to start a stream; a bookmark that lies in the future is set back.
+
+        Raises InputError when it cannot be read.
+        """
         start = Start(
             page_size=selection.stream.page_size or config.page_size,
             calendar=self._calendar(config),
@@ -72,13 +89,38 @@ class State:
         key = selection.replication_key
         if key is None:
             return start
-        bookmark = self.bookmark(selection)
         if key == JOURNAL_NUMBER:
-            return replace(start, since=bookmark, bookmark=bookmark)
+            number = self.bookmark(selection)
+            return replace(start, since=number, bookmark=number)
+        self._come_back(selection, self._run_start)
+        bookmark = self.bookmark(selection)
         if bookmark is None:
             return replace(start, since=dates.to_ms_of(config.start_date))
-        bookmark = min(bookmark, self._run_start)
         return replace(start, since=bookmark - _lookback(config), bookmark=bookmark)
+
+    def _come_back(self, selection: Selection, now: int) -> bool:
+        """Set back a bookmark that lies behind `now` (ms since 1970); say whether it did.
+
+        What 2.x wrote is then covered, and a clock that is wrong costs no more than some repeats.
+        """
+        bookmark = self.bookmark(selection)
+        if bookmark is None or bookmark <= now:
+            return False
+        back = dates.to_rfc3339(now - _WIDEST_OFFSET)
+        LOGGER.warning(
+            "%s: the bookmark %s lies in the future and is set back to %s; unless tap-xero 2.x "
+            "wrote it or a clock is wrong, remove it to read the stream from the start date",
+            selection.stream.tap_stream_id,
+            dates.to_rfc3339(bookmark),
+            back,
+        )
+        self._put(selection, back)
+        return True
+
+    def _put(self, selection: Selection, bookmark: int | str) -> None:
+        name, key = selection.stream.tap_stream_id, selection.replication_key
+        self.value["bookmarks"][name] = {key: bookmark}
+        self._note((name,))
 
     def _calendar(self, config: Config) -> Calendar:
         basis = config.report_basis
@@ -89,6 +131,47 @@ class State:
             bases=("accrual", "cash") if basis == "both" else (basis,),
             tracking_category_id=config.report_tracking_category_id,
         )
+
+    def cover(self, selections: Sequence[Selection], config: Config, tenant_id: str | None) -> bool:
+        """Drop bookmarks of what was read with less than `config` wants; say if there were any.
+
+        `tenant_id` is the organisation to be read, None where that is not known. From now on the
+        state says what these streams are read with.
+        """
+        dropped: dict[str, list[str]] = {}
+        for place, stream in _places(selections):
+            settings = _settings(stream, config, tenant_id)
+            if _at(self.value["bookmarks"], place):
+                kept = self._read_with(place)
+                lack = _lack(kept, settings)
+                if lack:
+                    self._drop(place)
+                    dropped.setdefault(lack, []).append(" of ".join(place))
+                else:
+                    settings = _narrowed(kept, settings, stream)
+            self._reading_with[place] = settings
+            self._note(place)
+        if dropped:
+            LOGGER.warning(
+                "%s: read anew, since earlier runs read less than is wanted now: %s",
+                self._source,
+                "; ".join(f"{', '.join(names)} ({lack})" for lack, names in dropped.items()),
+            )
+        return bool(dropped)
+
+    def _read_with(self, place: Place) -> dict[str, Any]:
+        kept = _at(self.value[READ_WITH], place)
+        return kept if isinstance(kept, dict) else {}
+
+    def _drop(self, place: Place) -> None:
+        for part in ("bookmarks", READ_WITH):
+            self.value[part] = _with(self.value[part], place, None)
+
+    def _note(self, place: Place) -> None:
+        """Say beside the bookmark at `place`, if there is one, what it is read with."""
+        settings = self._reading_with.get(place)
+        if settings and _at(self.value["bookmarks"], place):
+            self.value[READ_WITH] = _with(self.value[READ_WITH], place, settings)
 
     def forget_unused(self, selections: Sequence[Selection]) -> None:
         """Drop bookmarks of streams that tap-xero 2.x read by date and that are read whole now.
@@ -129,16 +212,26 @@ class State:
         `server_start` is when the stream began by Xero's clock, in case ours is wrong.
         """
         key = selection.replication_key
-        if key is None or complete_to is None:
+        if key is None or self._has_begun_too_late(selection, server_start) or complete_to is None:
             return
         before = self.bookmark(selection)
         if key == JOURNAL_NUMBER:
-            new: int | str = max(complete_to, before or 0)
+            self._put(selection, max(complete_to, before or 0))
         else:
-            limits = [complete_to, self._run_start, *filter(None, [server_start])]
-            capped = min(limits) if before is None else max(min(limits), before)
-            new = dates.to_rfc3339(capped)
-        self.value["bookmarks"][selection.stream.tap_stream_id] = {key: new}
+            capped = min([complete_to, self._run_start, *filter(None, [server_start])])
+            new = capped if before is None else max(capped, before)
+            self._put(selection, dates.to_rfc3339(new))
+
+    def _has_begun_too_late(self, selection: Selection, server_start: int | None) -> bool:
+        """Say whether the run reads the stream from a moment that Xero's clock had not reached.
+
+        Its bookmark is set back then, for the next run: what this one reads covers nothing.
+        """
+        name = selection.stream.tap_stream_id
+        is_moment = selection.replication_key != JOURNAL_NUMBER
+        if is_moment and server_start and self._come_back(selection, server_start):
+            self._began_too_late.add(name)
+        return name in self._began_too_late
 
     def settled(self, server_start: int | None, config: Config) -> int:
         """Return the moment (ms since 1970) up to which no stamp can turn up any more.
@@ -175,6 +268,73 @@ class State:
             place[DOCUMENT] = position.uid
         bookmarks = self.value["bookmarks"]
         bookmarks[details] = {**(bookmarks.get(details) or {}), documents: place}
+        self._note((details, documents))
+
+
+def _places(selections: Sequence[Selection]) -> Iterator[tuple[Place, Stream]]:
+    """Yield where in the state bookmarks stand, each with the list that it is about."""
+    lists = {stream.tap_stream_id: stream for stream in STREAMS}
+    for selection in selections:
+        stream = selection.stream
+        if stream.resumes:
+            for documents in detail_of(stream).documents:
+                yield (stream.tap_stream_id, documents), lists[documents]
+        elif selection.replication_key and not stream.parent:
+            yield (stream.tap_stream_id,), stream
+
+
+def _settings(stream: Stream, config: Config, tenant_id: str | None) -> dict[str, Any]:
+    """Return what a stream is read with, as far as that decides which of its records come."""
+    settings: dict[str, Any] = {"tenant_id": tenant_id.lower()} if tenant_id else {}
+    if stream.replication_key != JOURNAL_NUMBER:  # journals are read from the first one
+        settings["start_date"] = dates.to_rfc3339(dates.to_ms_of(config.start_date))
+    if stream.archived_on_demand:
+        settings["include_archived_contacts"] = config.include_archived_contacts
+    if "Basis" in stream.key_properties:
+        settings["report_basis"] = config.report_basis
+    return settings
+
+
+def _lack(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Say what is wanted and was not read; nothing where all was, as far as that is known."""
+    changed = {name for name in wanted if name in kept and kept[name] != wanted[name]}
+    if "tenant_id" in changed:
+        return "another organisation"
+    if "start_date" in changed and str(kept["start_date"]) > wanted["start_date"]:
+        return "an earlier start_date"
+    if "include_archived_contacts" in changed and wanted["include_archived_contacts"]:
+        return "archived contacts too"
+    if "report_basis" in changed and kept["report_basis"] != "both":
+        return "another report_basis"
+    return ""
+
+
+def _narrowed(kept: Mapping[str, Any], wanted: Mapping[str, Any], stream: Stream) -> dict[str, Any]:
+    """Return what is read from now on with no more than before: what is left out is lacking then.
+
+    Only a later start date leaves nothing out of a list that goes on from its bookmark.
+    """
+    settings = {**kept, **wanted}
+    if stream.takes_modified_since and "start_date" in kept:
+        settings["start_date"] = kept["start_date"]
+    return settings
+
+
+def _at(tree: object, place: Place) -> Any:  # noqa: ANN401
+    """Return what stands at a place of the state; None where nothing does."""
+    for name in place:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
+
+
+def _with(tree: Mapping[str, Any], place: Place, value: object) -> dict[str, Any]:
+    """Return a copy of a part of the state with `value` at a place, or nothing for None."""
+    name, *rest = place
+    if rest:
+        inner = tree.get(name)
+        value = _with(inner if isinstance(inner, dict) else {}, tuple(rest), value) or None
+    others = {key: part for key, part in tree.items() if key != name}
+    return others if value is None else {**others, name: value}
 
 
 def _lookback(config: Config) -> int:

@@ -140,6 +140,10 @@ class Sync:
             for selection in (run.selection, *(lines.selection for lines in run.line_tables)):
                 self._write_schema(selection, run.selection.replication_key)
         try:
+            if self.state.cover([*ordered, *details], self.config, self._tenant_id()):
+                for run in lists:
+                    run.start = self.state.start(run.selection, self.config)
+                walks = DetailWalks(self.client, self.config, self.state, details)
             self._read_lists(lists)
             if details and not self.stopped():
                 self._read_details(lists, walks)
@@ -149,6 +153,24 @@ class Sync:
             self._write_state()
             raise
         self._write_state()
+
+    def _tenant_id(self) -> str | None:
+        """Ask for the organisation's id, as lists are read, so that a signal still ends the run."""
+        told: list[str] = []
+
+        def ask() -> Iterator[str]:
+            tenant_id = self.client.auth.tenant_id()
+            if tenant_id:
+                yield tenant_id
+
+        def take(arrival: Arrival[str]) -> None:
+            if arrival.error:
+                raise arrival.error
+            if arrival.page:
+                told.append(arrival.page)
+
+        read_ahead([ask], 1, take, lambda _: None, self.stopped)
+        return told[0] if told else None
 
     def _read_lists(self, runs: Sequence[StreamRun]) -> None:
         readers = [partial(_read, run, self.now) for run in runs]

@@ -234,12 +234,12 @@ def test_rows_without_a_stamp_are_written_and_do_not_stop_the_others() -> None:
 
 def test_304_means_nothing_new() -> None:
     with serve(spread(10), answers_304=True) as xero:
-        state = {"bookmarks": {"invoices": {"UpdatedDateUTC": "2026-10-01T00:00:00Z"}}}
+        state = {"bookmarks": {"invoices": {"UpdatedDateUTC": "2026-06-20T00:00:00Z"}}}
         output = sync(xero, ["invoices"], state=state)
 
         assert output.runs[0].complete
         assert not output.records("invoices")
-        assert bookmark(output, "invoices") == "2026-10-01T00:00:00Z"
+        assert bookmark(output, "invoices") == "2026-06-20T00:00:00Z"
 
 
 def test_a_row_deleted_between_two_pages_hides_no_other() -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import singer.metadata  # noqa: F401 - sets logging up, which must not happen while `caplog` listens
 
 from tap_xero import dates
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import DayLimitError, InputError
-from tests.books import FIRST, SECOND, bookmark, data_calls, expected, keys, row, rows, spread
+from tests.books import DAY, FIRST, SECOND, bookmark, data_calls, expected, keys, row, rows, spread
 from tests.clocks import FakeTime
-from tests.harness import catalog_of, sync
+from tests.harness import catalog_of, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tap_xero.demo import Call
+    from tests.harness import Output
 
 NOON = dates.to_ms_of(datetime(2026, 7, 1, 12, tzinfo=timezone.utc))  # the fake clock's start
+HOUR = 3600 * SECOND
 
 
 def serve(stamps: Sequence[int | None], path: str = "Invoices") -> DemoXero:
@@ -71,7 +77,55 @@ def test_a_bookmark_in_the_future_does_not_hide_what_is_new() -> None:
         output = read(xero, kept("2027-01-01T00:00:00.000000Z"))
 
         assert set(keys(output, "invoices")) == expected(1)
-        assert bookmark(output, "invoices") == "2027-01-01T00:00:00.000000Z"
+        assert bookmark(output, "invoices") == dates.to_rfc3339(NOON - SECOND)
+
+
+def test_nothing_is_lost_after_a_state_that_2x_left_13_hours_late() -> None:
+    """Its last run was an hour ago, for a Xero whose stamps carry +1300."""
+    time = FakeTime()
+    with serve([NOON - HOUR // 2]) as xero:
+        xero.clock = lambda: time.now().timestamp()
+        state = kept(dates.to_rfc3339(NOON - HOUR + 13 * HOUR))
+        read_keys: set[str] = set()
+        for number in range(1, 16):
+            output = sync(xero, ["invoices"], state=state, clock=time.clock)
+            read_keys |= set(keys(output, "invoices"))
+            state = output.state
+            time.sleep(1800)
+            made = dates.to_ms_of(time.now())
+            xero.insert("Invoices", row("Invoices", f"row-{number:06d}", made))
+            time.sleep(1800)
+
+    assert read_keys == expected(15)
+
+
+def test_a_bookmark_in_the_future_is_set_back_at_once_with_a_warning_for_its_stream(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serve([]) as xero:
+        first = read(xero, kept("2027-01-01T00:00:00.000000Z"))
+        read(xero, first.state)
+
+    states = [each["value"] for each in first.messages if each["type"] == "STATE"]
+    marks = {each["bookmarks"]["invoices"]["UpdatedDateUTC"] for each in states}
+    assert marks == {"2026-06-30T22:00:00.000000Z"}
+    (warning,) = (each.message for each in caplog.records if "in the future" in each.message)
+    assert warning.startswith("invoices: the bookmark 2027-01-01")
+
+
+def test_a_bookmark_that_xeros_clock_has_not_reached_does_not_hide_what_is_new() -> None:
+    """Our clock is two hours fast, so it is Xero's that tells that the bookmark is false."""
+    time = FakeTime()
+    with serve([NOON - 4 * HOUR, NOON - 3 * HOUR]) as xero:
+        xero.clock = lambda: time.now().timestamp() - 2 * 3600
+        first = sync(xero, ["invoices"], state=kept("2026-07-01T11:00:00Z"), clock=time.clock)
+        xero.insert("Invoices", row("Invoices", "row-000002", NOON - 2 * HOUR + 60 * SECOND))
+        time.sleep(1800)
+        second = sync(xero, ["invoices"], state=first.state, clock=time.clock)
+
+    assert bookmark(first, "invoices") == "2026-06-30T20:00:00.000000Z"
+    assert set(keys(second, "invoices")) == expected(3)
+    assert bookmark(second, "invoices") == "2026-07-01T10:01:00.000000Z"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +161,9 @@ def test_a_journal_number_that_cannot_be_read_names_its_stream(value: object) ->
         sync_or_raise(xero, "journals", {"bookmarks": {"journals": {"JournalNumber": value}}})
 
 
-@pytest.mark.parametrize("value", [[], "text", {"bookmarks": []}, {"bookmarks": "none"}])
+@pytest.mark.parametrize(
+    "value", [[], "text", {"bookmarks": []}, {"bookmarks": "none"}, {"read_with": 1}]
+)
 def test_what_is_no_state_is_refused(value: Any) -> None:  # noqa: ANN401
     from tap_xero.state import State
 
@@ -225,6 +281,247 @@ def test_journals_with_nothing_new_cost_one_call() -> None:
 
         assert len(data_calls(xero)) == 1
         assert bookmark(output, "journals") == 19
+
+
+# What a bookmark was read with
+
+
+def contacts(xero: DemoXero, **statuses: str) -> None:
+    stamps = spread(len(statuses), every=HOUR)
+    xero.replace(
+        "Contacts",
+        [
+            {"ContactID": uid, "ContactStatus": status, "UpdatedDateUTC": f"/Date({stamp}+0000)/"}
+            for (uid, status), stamp in zip(statuses.items(), stamps, strict=True)
+        ],
+    )
+
+
+def contact_ids(output: Output) -> set[str]:
+    return {record["ContactID"] for record in output.records("contacts")}
+
+
+def anew(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.message for each in caplog.records if "read anew" in each.message]
+
+
+def test_archived_contacts_that_are_asked_for_later_come(caplog: pytest.LogCaptureFixture) -> None:
+    time = FakeTime()
+    with serve([]) as xero:
+        contacts(xero, old="ARCHIVED", middle="ARCHIVED", new="ACTIVE")
+        without = sync(xero, ["contacts", "invoices"], clock=time.clock)
+        streams, state = ["contacts", "invoices"], without.state
+        wide = sync(xero, streams, state=state, include_archived_contacts=True, clock=time.clock)
+        again = sync(
+            xero, streams, state=wide.state, include_archived_contacts=True, clock=time.clock
+        )
+
+    assert contact_ids(without) == {"new"}
+    assert contact_ids(wide) == {"old", "middle", "new"}
+    assert contact_ids(again) == {"new"}  # by `lookback_seconds`
+    (warning,) = anew(caplog)
+    assert warning.endswith("wanted now: contacts (archived contacts too)")
+
+
+def test_contacts_that_were_archived_while_nobody_asked_come_when_they_are_asked_for_again() -> (
+    None
+):
+    with serve([]) as xero:
+        contacts(xero, one="ACTIVE", two="ACTIVE", three="ACTIVE")
+        first = sync(xero, ["contacts"], include_archived_contacts=True, clock=FakeTime().clock)
+        contacts(xero, one="ACTIVE", two="ACTIVE", three="ACTIVE", four="ARCHIVED", five="ACTIVE")
+        second = sync(xero, ["contacts"], state=first.state, clock=FakeTime().clock)
+        third = sync(
+            xero,
+            ["contacts"],
+            state=second.state,
+            include_archived_contacts=True,
+            clock=FakeTime().clock,
+        )
+
+    assert contact_ids(second) == {"three", "five"}
+    assert "four" in contact_ids(third)
+
+
+def test_records_before_the_bookmark_come_when_the_start_date_moves_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serve(spread(10, every=DAY)) as xero:
+        late = read(xero, {}, start_date="2026-06-06")
+        early = read(xero, late.state, start_date="2026-06-03")
+        again = read(xero, early.state, start_date="2026-06-03")
+
+    assert set(keys(late, "invoices")) == {f"row-{number:06d}" for number in range(5, 10)}
+    assert set(keys(early, "invoices")) == {f"row-{number:06d}" for number in range(2, 10)}
+    assert set(keys(again, "invoices")) == {"row-000009"}
+    assert bookmark(early, "invoices") == dates.to_rfc3339(spread(10, every=DAY)[-1])
+    (warning,) = anew(caplog)
+    assert warning.endswith("wanted now: invoices (an earlier start_date)")
+
+
+def test_a_later_start_date_and_back_again_reads_nothing_anew() -> None:
+    with serve(spread(10, every=DAY)) as xero:
+        early = read(xero, {}, start_date="2026-06-03")
+        late = read(xero, early.state, start_date="2026-06-20")
+        again = read(xero, late.state, start_date="2026-06-03")
+
+    assert set(keys(late, "invoices")) == set(keys(again, "invoices")) == {"row-000009"}
+
+
+def test_reading_anew_goes_on_where_the_calls_of_the_day_ran_out() -> None:
+    with serve(spread(2000)) as xero:
+        late = read(xero, {}, start_date="2026-06-02", page_size=100)
+        day_is_over = Fault.status(429, {"X-Rate-Limit-Problem": "day", "Retry-After": "3600"})
+        xero.fail(day_is_over, on=10, times=None)
+        cut = read(xero, late.state, start_date="2026-06-01", page_size=100)
+        xero.faults.clear()
+        rest = read(xero, cut.state, start_date="2026-06-01", page_size=100)
+
+    assert isinstance(cut.error, DayLimitError)
+    assert not set(keys(cut, "invoices")) >= expected(2000)
+    assert set(keys(cut, "invoices")) | set(keys(rest, "invoices")) == expected(2000)
+
+
+def test_closed_months_come_on_a_basis_that_is_asked_for_later() -> None:
+    options: dict[str, Any] = {"start_date": "2026-01-01", "report_refresh_months": 1}
+    with DemoXero(size=20) as xero:
+        clock = FakeTime().clock
+        accrual = sync(xero, ["trial_balance"], clock=clock, **options)
+        both = options | {"report_basis": "both"}
+        second = sync(xero, ["trial_balance"], state=accrual.state, clock=clock, **both)
+        third = sync(xero, ["trial_balance"], state=second.state, clock=clock, **both)
+        narrow = sync(xero, ["trial_balance"], state=third.state, clock=clock, **options)
+
+    assert months(second, "cash") == months(accrual, "accrual")
+    assert {month[:7] for month in months(second, "cash")} >= {"2026-01", "2026-07"}
+    assert {month[:7] for month in months(third, "cash")} == {"2026-06", "2026-07"}
+    assert {month[:7] for month in months(narrow, "accrual")} == {"2026-06", "2026-07"}
+
+
+def months(output: Output, basis: str) -> set[str]:
+    records = output.records("trial_balance")
+    return {each["PeriodEndDate"] for each in records if each["Basis"] == basis}
+
+
+def organisation(uid: str, stamps: Sequence[int], numbers: Sequence[int]) -> DemoXero:
+    xero = serve(stamps)
+    xero.behaviour.organisations = ((uid, "Demo Company (UK)"),)
+    journals(xero, numbers)
+    return xero
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_another_organisation_is_read_from_the_start_with_the_state_of_the_one_before(
+    caplog: pytest.LogCaptureFixture, *, named: bool
+) -> None:
+    """Xero resets its demo company every 28 days: new id, and journals begin at 1 again."""
+    streams = ["invoices", "journals"]
+    options: dict[str, Any] = {"clock": FakeTime().clock} | ({} if named else {"tenant_id": None})
+    with organisation("before", spread(30, every=HOUR), range(1, 30)) as xero:
+        before = sync(xero, streams, **options)
+    with organisation("after", spread(10, every=HOUR), range(1, 10)) as xero:
+        after = sync(xero, streams, state=before.state, **options)
+        again = sync(xero, streams, state=after.state, **options)
+
+    assert set(keys(after, "invoices")) == expected(10)
+    assert len(after.records("journals")) == 9
+    assert len(again.records("journals")) == 0
+    assert bookmark(after, "journals") == 9
+    (warning,) = anew(caplog)
+    assert "invoices" in warning
+    assert "journals" in warning
+    assert warning.endswith("(another organisation)")
+
+
+def test_a_custom_connection_which_names_no_organisation_goes_on_from_its_bookmarks() -> None:
+    with serve(spread(10, every=HOUR)) as xero:
+        first = read(xero, {})
+        own = {"access_token": None, "refresh_token": None, "tenant_id": None}
+        second = read(xero, first.state, **own)
+
+    assert second.error is None
+    assert set(keys(second, "invoices")) == {"row-000009"}
+    assert second.state == first.state
+
+
+def test_details_are_read_anew_of_just_the_lists_that_were_read_with_less(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    time = FakeTime()
+    streams = ["contacts", "invoices", "history"]
+    with serve(spread(3)) as xero:
+        contacts(xero, old="ARCHIVED", new="ACTIVE")
+        first = sync(xero, streams, clock=time.clock)
+        time.sleep(3600)
+        second = sync(
+            xero, streams, state=first.state, clock=time.clock, include_archived_contacts=True
+        )
+
+    assert first.state["bookmarks"]["history"].keys() == {"contacts", "invoices"}
+    assert {each["DocumentID"] for each in second.records("history")} == {"old", "new"}
+    assert second.state["bookmarks"]["history"].keys() == {"contacts", "invoices"}
+    (warning,) = anew(caplog)
+    assert warning.endswith("contacts, history of contacts (archived contacts too)")
+
+
+def test_a_state_that_does_not_say_what_it_was_read_with_is_trusted_and_says_so_from_then_on() -> (
+    None
+):
+    with serve(spread(3)) as xero:
+        output = read(xero, kept("2026-06-20T00:00:00Z"), start_date="2026-01-31")
+        early = read(xero, output.state, start_date="2026-01-01")
+
+    assert not output.records("invoices")
+    assert output.state["read_with"]["invoices"]["start_date"] == "2026-01-31T00:00:00.000000Z"
+    assert set(keys(early, "invoices")) == expected(3)
+
+
+@pytest.mark.parametrize("entry", [None, 7, "x", {"start_date": 5}, {"tenant_id": None, "more": 1}])
+def test_an_odd_note_of_what_was_read_ends_no_run(entry: object) -> None:
+    with serve(spread(3)) as xero:
+        output = read(xero, kept("2026-06-01T00:01:00Z") | {"read_with": {"invoices": entry}})
+
+    assert output.error is None
+    assert "row-000002" in keys(output, "invoices")
+
+
+def test_what_else_stands_in_a_state_is_left_as_it_is() -> None:
+    with serve(spread(3)) as xero:
+        state = {"mine": [1], "read_with": {"payments": {"start_date": "2020-01-01"}}}
+        output = read(xero, kept("2026-06-01T00:00:00Z") | state)
+
+    assert output.state["mine"] == [1]
+    assert output.state["read_with"]["payments"] == {"start_date": "2020-01-01"}
+
+
+def test_a_check_counts_what_a_sync_will_read_anew(tmp_path: Path) -> None:
+    with serve(spread(30, every=DAY)) as xero:
+        late = read(xero, {}, start_date="2026-06-20")
+        files = {
+            "--config": xero.config(start_date="2026-06-01"),
+            "--catalog": catalog_of(["invoices"]),
+            "--state": late.state,
+        }
+        arguments = ["--check", "--format", "json"]
+        for flag, content in files.items():
+            path = tmp_path / f"{flag.strip('-')}.json"
+            path.write_text(json.dumps(content))
+            arguments += [flag, str(path)]
+        checked = tap(*arguments)
+
+    (stream,) = json.loads(checked.stdout)["streams"]
+    assert stream["waiting"] == 30
+
+
+def test_a_signal_ends_a_run_that_waits_for_the_name_of_the_organisation() -> None:
+    with serve(spread(3)) as xero:
+        xero.fail(Fault.silent(), times=None, kind="connections")
+        state = kept("2026-06-01T00:00:00Z")
+        begun = monotonic()
+        output = read(xero, state, tenant_id=None, stopped=lambda: monotonic() > begun + 0.3)
+
+    assert monotonic() - begun < 5
+    assert bookmark(output, "invoices") == "2026-06-01T00:00:00Z"
 
 
 # Taking over from tap-xero 2.x
