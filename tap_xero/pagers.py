@@ -30,6 +30,9 @@ DAY = 24 * 60 * MINUTE
 # Xero sends at most this many journals at once (developer.xero.com, Journals).
 _JOURNALS = 100
 
+# What Xero says of the time may be off the stamps of its rows by so many ms: it looks rows up
+# before it dates an answer, and may do so on a machine whose clock is another.
+UNSETTLED = 10 * SECOND
 # How much earlier to ask when an answer does not reach back to a row known to exist.
 _REACHES = (MINUTE, DAY + SECOND)
 
@@ -253,4 +256,4 @@ def _journal_number(journal: _Journal) -> int | None:
 
 def _is_posted_since(moment: int | None, journal: _Journal) -> bool:
     created = dates.to_ms(bytes(journal.CreatedDateUTC))
-    return moment is not None and created is not None and created >= moment
+    return moment is not None and created is not None and created >= moment + UNSETTLED

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tap_xero.errors import SlowAnswerError, StreamError
 from tap_xero.pagers import (
     SECOND,
+    UNSETTLED,
     Page,
     Pager,
     Start,
@@ -42,9 +43,6 @@ _ENOUGH = 3
 ENOUGH_OF_TWICE = 8
 # How many times as many rows as there were when the sweep began are too many for one pass.
 _TOO_MANY = 5
-# An answer shows what there was this many ms before the moment that it names: Xero looks its rows
-# up before, and may do so on a machine whose clock is another.
-_UNSETTLED = 10 * SECOND
 # The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
 # A single page with fewer rows than a tenth of a page is taken for the end of a list of which
@@ -177,7 +175,7 @@ class _Sweep:
             return False
         if not self._list.takes_modified_since or self.newest is None or this.began is None:
             return False
-        settled = this.began - _UNSETTLED
+        settled = this.began - UNSETTLED
         since = min(self.newest, settled) - SECOND
         params = self._list.page_params(1, self.size)
         latest, _ = ask_reaching(self._list, since, self.newest, self._start.reach, **params)

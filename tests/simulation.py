@@ -202,10 +202,11 @@ class Books:
             row[endpoint.archived_by] = "ARCHIVED"
         self.xero.organisation.put(find(name), row)
 
-    def current(self, name: str) -> dict[str, str]:
-        """Return the version of each record that Xero shows, by its key."""
+    def current(self, name: str, since: int = 0) -> dict[str, str]:
+        """Return the version of each record that Xero shows, by its key, from `since` (ms) on."""
         rows = self.xero.organisation.table(find(name)).rows
-        shown = (row.read() for row in rows.values() if not row.hidden)
+        seen = (row for row in rows.values() if not row.hidden)
+        shown = (row.read() for row in seen if row.stamp >= since or not row.stamp)
         key = find_endpoint(find(name)).key
         return {row[key]: row[STREAMS[name]] for row in shown}
 
@@ -277,6 +278,17 @@ class Simulation:
         self._largest = max(len(self.books.current(name)) for name in names)
         self._config = self._settings(dice, max_concurrency=len(names))
         self._turns = Turns(len(names), dice)
+        self._draw_what_is_off()
+
+    def _draw_what_is_off(self) -> None:
+        """Let the stream start amid the rows, and Xero's header Date be off the rows' stamps."""
+        books, dice = self.books, self.dice
+        if dice.random() < 0.3:
+            start = books.now - dice.choice((0, 1000, 60_000, DAY, 3 * DAY, 100 * DAY))
+            self._config = replace(self._config, start_date=EPOCH + timedelta(milliseconds=start))
+        if dice.random() < 0.3 and self._config.lookback_seconds >= 5:
+            off = dice.choice((-4000, -1000, 1000, 4000))
+            self.xero.clock = lambda: (books.now + off + 0.5) / 1000
 
     def sync(self, *, restless: bool = False) -> bool:
         """Run the tap once; say whether it completed."""
@@ -310,10 +322,15 @@ class Simulation:
         """Return what the target does not hold in its last version."""
         return [
             f"{name} {key}: {version}, the target has {self.target[name].get(key)}"
-            for name in self.books.names
-            for key, version in self.books.current(name).items()
+            for name, selection in zip(self.books.names, self._selections, strict=True)
+            for key, version in self.books.current(name, self._since(selection)).items()
             if self.target[name].get(key, {}).get(STREAMS[name]) != version
         ]
+
+    def _since(self, selection: Selection) -> int:
+        """Return the stamp (ms) from which the records of a stream are wanted."""
+        by_stamp = selection.replication_key == "UpdatedDateUTC"
+        return dates.to_ms_of(self._config.start_date) if by_stamp else 0
 
     def _draw_kill(self) -> int | None:
         return self.dice.randrange(1, 30_000) if self.dice.random() < 0.4 else None
