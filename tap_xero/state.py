@@ -28,7 +28,8 @@ from tap_xero import dates
 from tap_xero.calendars import Calendar
 from tap_xero.details import DOCUMENT, detail_of
 from tap_xero.errors import InputError
-from tap_xero.pagers import MINUTE, SECOND, Position, Start
+from tap_xero.pagers import MINUTE, SECOND, UNSETTLED, Position, Start
+from tap_xero.read_with import lack_of, narrowed, settings_of
 from tap_xero.streams import STREAMS, UPDATED
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class State:
         bookmark = self.bookmark(selection)
         if bookmark is None:
             return replace(start, since=dates.to_ms_of(config.start_date))
-        return replace(start, since=bookmark - _lookback(config), bookmark=bookmark)
+        since = min(bookmark, self._run_start) - _lookback(config)
+        return replace(start, since=since, bookmark=bookmark)
 
     def _come_back(self, selection: Selection, now: int) -> bool:
         """Set back a bookmark that lies behind `now` (ms since 1970); say whether it did.
@@ -104,7 +106,7 @@ class State:
         What 2.x wrote is then covered, and a clock that is wrong costs no more than some repeats.
         """
         bookmark = self.bookmark(selection)
-        if bookmark is None or bookmark <= now:
+        if bookmark is None or bookmark <= now + UNSETTLED:
             return False
         back = dates.to_rfc3339(now - _WIDEST_OFFSET)
         LOGGER.warning(
@@ -140,15 +142,15 @@ class State:
         """
         dropped: dict[str, list[str]] = {}
         for place, stream in _places(selections):
-            settings = _settings(stream, config, tenant_id)
+            settings = settings_of(stream, config, tenant_id)
             if _at(self.value["bookmarks"], place):
                 kept = self._read_with(place)
-                lack = _lack(kept, settings)
+                lack = lack_of(kept, settings)
                 if lack:
                     self._drop(place)
                     dropped.setdefault(lack, []).append(" of ".join(place))
                 else:
-                    settings = _narrowed(kept, settings, stream)
+                    settings = narrowed(kept, settings, stream)
             self._reading_with[place] = settings
             self._note(place)
         if dropped:
@@ -281,43 +283,6 @@ def _places(selections: Sequence[Selection]) -> Iterator[tuple[Place, Stream]]:
                 yield (stream.tap_stream_id, documents), lists[documents]
         elif selection.replication_key and not stream.parent:
             yield (stream.tap_stream_id,), stream
-
-
-def _settings(stream: Stream, config: Config, tenant_id: str | None) -> dict[str, Any]:
-    """Return what a stream is read with, as far as that decides which of its records come."""
-    settings: dict[str, Any] = {"tenant_id": tenant_id.lower()} if tenant_id else {}
-    if stream.replication_key != JOURNAL_NUMBER:  # journals are read from the first one
-        settings["start_date"] = dates.to_rfc3339(dates.to_ms_of(config.start_date))
-    if stream.archived_on_demand:
-        settings["include_archived_contacts"] = config.include_archived_contacts
-    if "Basis" in stream.key_properties:
-        settings["report_basis"] = config.report_basis
-    return settings
-
-
-def _lack(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Say what is wanted and was not read; nothing where all was, as far as that is known."""
-    changed = {name for name in wanted if name in kept and kept[name] != wanted[name]}
-    if "tenant_id" in changed:
-        return "another organisation"
-    if "start_date" in changed and str(kept["start_date"]) > wanted["start_date"]:
-        return "an earlier start_date"
-    if "include_archived_contacts" in changed and wanted["include_archived_contacts"]:
-        return "archived contacts too"
-    if "report_basis" in changed and kept["report_basis"] != "both":
-        return "another report_basis"
-    return ""
-
-
-def _narrowed(kept: Mapping[str, Any], wanted: Mapping[str, Any], stream: Stream) -> dict[str, Any]:
-    """Return what is read from now on with no more than before: what is left out is lacking then.
-
-    Only a later start date leaves nothing out of a list that goes on from its bookmark.
-    """
-    settings = {**kept, **wanted}
-    if stream.takes_modified_since and "start_date" in kept:
-        settings["start_date"] = kept["start_date"]
-    return settings
 
 
 def _at(tree: object, place: Place) -> Any:  # noqa: ANN401

@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "offered": {"details", "reports", "streams"},
     "line_tables": {"lists", "offered", "pagers", "schemas", "streams"},
     "discover": {"details", "errors", "line_tables", "offered", "schemas", "streams"},
+    "read_with": {"config", "dates", "pagers", "streams"},
     "state": {
         "calendars",
         "config",
@@ -66,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "discover",
         "errors",
         "pagers",
+        "read_with",
         "streams",
     },
     "turns": {"details", "errors", "pagers"},
