@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -49,14 +49,15 @@ class Number(str):
 
 @dataclass(frozen=True)
 class _Client:
-    """Answers every call with the same bytes."""
+    """Answers every call with the same bytes and headers."""
 
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, path: str, *, modified_since: str | None = None, **params: str) -> Answer:
         """Return the answer as the real client does."""
         del path, modified_since, params
-        return Answer(one_line(self.body), {}, RECEIVED)
+        return Answer(one_line(self.body), self.headers, RECEIVED)
 
 
 def lines(body: bytes, stream: str = "invoices", made: Records | None = None) -> list[bytes]:
@@ -85,11 +86,11 @@ def compiled(
 _in_use = cache(compiled)
 
 
-def page(body: bytes, stream: str, ready: Ready) -> ListPage:
-    """Return the page that the tap makes of an answer of these bytes."""
+def page(body: bytes, stream: str, ready: Ready, **headers: str) -> ListPage:
+    """Return the page that the tap makes of an answer of these bytes and headers."""
     row = next(row for row in STREAMS if row.tap_stream_id == stream)
     xero_list = XeroList(
-        _Client(body),  # type: ignore[arg-type]
+        _Client(body, headers),  # type: ignore[arg-type]
         row.path,
         rows_key=row.rows_key or row.path,
         key_properties=row.key_properties,

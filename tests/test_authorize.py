@@ -19,7 +19,7 @@ from tap_xero.cli import main
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import AuthorizeError, InputError
 from tap_xero.loopback import Loopback
-from tests.harness import tap
+from tests.harness import catalog_of, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +160,19 @@ def test_consent_is_asked_for_offline_access_and_the_read_scopes(
     assert "offline_access" in scopes
     assert "accounting.invoices.read" in scopes
     assert not [scope for scope in scopes if scope in ("accounting.invoices", "app.connections")]
+
+
+def test_scopes_are_those_of_the_streams_that_the_catalog_selects(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(json.dumps(catalog_of(["aged_receivables_by_contact", "attachments"])))
+    config = str(write(tmp_path, xero))
+    login = Login("--config", config, "--catalog", str(catalog), "--no-browser")
+    scopes = login.query["scope"].split()
+    login.end()
+    reports, contacts = "accounting.reports.aged.read", "accounting.contacts.read"
+    assert scopes == ["offline_access", "accounting.attachments.read", contacts, reports]
 
 
 def test_scopes_of_the_config_are_asked_for_instead(tmp_path: Path, xero: DemoXero) -> None:

@@ -75,6 +75,23 @@ def test_amounts_keep_every_digit_and_text_stays_text() -> None:
     ]
 
 
+def test_lines_and_balances_that_look_alike_in_one_answer_are_all_kept() -> None:
+    balances = [{"Period": "2026-07", "Amount": 1}, {"Amount": 2}, {"Amount": 3}]
+    lines = [{"AccountID": "a", "BudgetBalances": balances}, {"Notes": "n"}, {"AccountID": "a"}]
+    body = json.dumps({"Budgets": [{"BudgetID": "b", "BudgetLines": lines}]}).encode()
+    with DemoXero(size=5, answers={"Budgets": body}) as xero:
+        (row,) = sync(xero, ["budgets"], start_date="2026-11-01").records("budgets")
+    assert row["BudgetLines"] == lines
+
+
+def test_an_odd_budget_does_not_end_the_sync() -> None:
+    body = b'{"Budgets":[{"BudgetID":null},{"BudgetID":7},{"BudgetID":"b"}]}'
+    with DemoXero(size=5, answers={"Budgets": body}) as xero:
+        output = sync(xero, ["budgets", "currencies"])
+    assert output.error is None
+    assert len(output.records("budgets")) == 3
+
+
 def test_a_budget_answered_alone_and_not_in_a_list_is_read_too() -> None:
     body = b'{"Status":"OK","Budgets":{"BudgetID":"b","BudgetLines":[{"AccountID":"a"}]}}'
     with DemoXero(size=5, answers={"Budgets": body}) as xero:

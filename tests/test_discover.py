@@ -98,6 +98,7 @@ def test_a_stream_that_xero_has_removed_is_one_warning(caplog: pytest.LogCapture
         ({"streams": {}}, "not a catalog"),
         ({"streams": ["invoices"]}, "not a catalog"),
         ({"streams": [{"tap_stream_id": "invoces", "selected": True}]}, "no stream 'invoces'"),
+        ({"streams": [{"tap_stream_id": ["items"], "selected": True}]}, "needs a tap_stream_id"),
         ({"streams": [{"tap_stream_id": "items", "metadata": [{}]}]}, "needs a breadcrumb"),
         ({"streams": [{"tap_stream_id": "items", "metadata": [1]}]}, "needs a breadcrumb"),
         ({"streams": [{"tap_stream_id": "items", "metadata": 1}]}, "needs a breadcrumb"),

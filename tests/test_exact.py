@@ -416,6 +416,27 @@ def test_of_two_fields_of_one_name_the_last_counts() -> None:
     assert exact.records(body) == [{"Total": "1.10", "Payments": [{"Date": None}]}]
 
 
+def test_rows_that_are_no_records_are_left_out_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = b'{"Invoices":[null,{"InvoiceID":"a"},7,{"InvoiceID":"b"}]}'
+    assert [record["InvoiceID"] for record in exact.records(body)] == ["a", "b"]
+    (warning,) = caplog.messages
+    assert "2 rows of an answer are no records" in warning
+
+
+def test_rows_without_a_key_are_told_apart_by_what_they_hold() -> None:
+    body = b'{"Invoices":[{"Total":1},{"Total":2},{"InvoiceID":5},{"InvoiceID":"5"}]}'
+    for ready in (exact.compiled().ready, not_ready):
+        assert len(set(exact.page(body, "invoices", ready).ids)) == 4
+
+
+def test_an_absurd_date_header_leaves_the_clock_to_the_answer() -> None:
+    body = b'{"DateTimeUTC":"/Date(1000)/","Invoices":[]}'
+    odd = "Mon, 06 Nov 99999999999999999999 08:00:00 GMT"
+    assert exact.page(body, "invoices", not_ready, Date=odd).server_ms == 1000
+
+
 def test_an_answer_without_rows_gives_no_lines() -> None:
     for body in (b"{}", b'{"Invoices":[]}', b'{"Invoices":null}', b'{"Status":"OK"}'):
         assert exact.lines(body) == []

@@ -188,6 +188,13 @@ def test_parents_hold_no_list_and_no_list_is_without_a_table(flat: Output) -> No
             assert not [field for field, value in row.items() if isinstance(value, list)]
 
 
+def test_lists_that_have_tables_of_their_own_are_not_called_unknown(
+    xero: DemoXero, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync(xero, ["invoices", "invoice_line_items"], line_tables=True)
+    assert "does not know" not in caplog.text
+
+
 def test_a_changed_parent_sends_its_lines_again_with_its_new_stamp(xero: DemoXero) -> None:
     chosen = ["invoices", "invoice_line_items"]
     first = sync(xero, chosen, line_tables=True)

@@ -13,8 +13,11 @@ import pytest
 import singer
 
 from tap_xero import metrics
+from tap_xero.client import Usage
 from tap_xero.demo import DemoXero
-from tests.harness import catalog_of, tap
+from tap_xero.report import summary
+from tap_xero.state import State
+from tests.harness import catalog_of, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -108,6 +111,17 @@ def test_the_summary_has_rows_calls_bytes_seconds_and_bookmark(
     assert invoices["bookmark"] == state["bookmarks"]["invoices"]["UpdatedDateUTC"]
     assert currencies["bookmark"] is None
     assert invoices["outcome"] == currencies["outcome"] == "complete"
+
+
+@pytest.mark.parametrize("kept", [None, "2020-01-01T00:00:00Z", "", []])
+def test_an_odd_bookmark_in_the_state_does_not_end_a_run_that_is_complete(
+    xero: DemoXero, kept: object
+) -> None:
+    xero.replace("Invoices", [])
+    output = sync(xero, ["invoices"], state={"bookmarks": {"invoices": kept}})
+    assert output.error is None
+    figures = summary(output.runs, State({"bookmarks": {"invoices": kept}}, "", 0), Usage(), 0.0)
+    assert figures["streams"]["invoices"]["bookmark"] is None
 
 
 def test_the_summary_is_there_for_people_too(tmp_path: Path, xero: DemoXero) -> None:

@@ -424,6 +424,25 @@ def test_odd_shapes_come_out_whole() -> None:
     assert [each["AccountID"] for each in gains] == [None, None]
 
 
+def test_cells_beside_an_empty_list_of_rows_come_out() -> None:
+    cells = [{"Value": "Cash"}, {"Value": "1.50"}]
+    odd = [{"RowType": kind, "Rows": [], "Cells": cells} for kind in ("Row", "Section")]
+    answer = json.dumps({"Reports": [{"ReportName": "Odd", "Rows": odd}]}).encode()
+    with demo(5, answers={"Reports/TrialBalance": answer}) as xero:
+        rows = run(xero, "trial_balance", start_date="2026-07-01").records("trial_balance")
+    assert [(each["RowTitle"], each["Text"]) for each in rows] == [("Cash", "1.50")] * 2
+
+
+@pytest.mark.parametrize("other", ["null", "[]", "7"])
+def test_a_contact_that_owes_is_in_its_aged_report_whatever_its_other_side_is(other: str) -> None:
+    owing = b'{"AccountsReceivable":{"Outstanding":5.00},"AccountsPayable":%s}' % other.encode()
+    with demo(0) as xero:
+        xero.replace("Contacts", [b'{"ContactID":"c","Balances":%s}' % owing])
+        run(xero, "aged_receivables_by_contact", "aged_payables_by_contact")
+        asked = [call.path for call in xero.calls if call.params.get("contactId") == "c"]
+    assert asked == ["Reports/AgedReceivablesByContact"]
+
+
 @pytest.mark.parametrize("rows", ["7", '[{"Cells":{}}]', '[["a"]]'])
 def test_what_is_no_report_ends_the_stream_and_says_so(rows: str) -> None:
     answer = b'{"Reports":[{"ReportName":"Bad","Rows":%s}]}' % rows.encode()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pytest
 
 from tap_xero import wire
@@ -26,6 +29,12 @@ def test_a_lone_surrogate_comes_out_as_it_came_in() -> None:
 def test_the_character_that_stands_in_comes_through_as_well() -> None:
     line = wire.one_line('["\U0010fffeud83d", "\\ud83d"]'.encode())
     assert wire.restore(line) == rb'["\udbff\udffeud83d","\ud83d"]'
+
+
+def test_that_character_survives_being_read_and_written_on_the_way() -> None:
+    for body in ('["x\U0010fffe"]', '["x\U0010fffey"]', '["x\\udbff\\udffe"]'):
+        again = msgspec.json.encode(msgspec.json.decode(wire.one_line(body.encode())))
+        assert json.loads(wire.restore(again)) == json.loads(body)
 
 
 def test_bytes_that_are_no_utf8_are_replaced_wherever_they_stand() -> None:
