@@ -155,7 +155,7 @@ def test_a_bookmark_that_cannot_be_read_names_its_stream(value: object) -> None:
         sync_or_raise(xero, "invoices", {"bookmarks": {"invoices": {"UpdatedDateUTC": value}}})
 
 
-@pytest.mark.parametrize("value", ["many", [1], {"a": 1}])
+@pytest.mark.parametrize("value", ["many", [1], {"a": 1}, float("inf")])
 def test_a_journal_number_that_cannot_be_read_names_its_stream(value: object) -> None:
     with serve([]) as xero, pytest.raises(InputError, match="of stream journals cannot be read"):
         sync_or_raise(xero, "journals", {"bookmarks": {"journals": {"JournalNumber": value}}})
