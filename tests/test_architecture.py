@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": set(),
     # What the user gives.
     "config": {"errors"},
-    "tokens": {"clock", "config", "errors"},
+    "files": {"clock", "errors"},
+    "tokens": {"clock", "config", "errors", "files"},
     # HTTP: one call, tried again, in turn, signed.
     "deadlines": set(),
     "retries": {"clock"},
