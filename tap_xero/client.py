@@ -277,7 +277,7 @@ class Client:
         raise MissingScopeError(f"{path}: a scope is missing for this login: {said}")
 
     def _is_reachable(self) -> bool:
-        """Whether Xero itself answers one small call, to a path that it does not meter."""
+        """Whether Xero itself answers one small call, to a list that is always there."""
         probe = _Call("Organisation", {}, {}, _json_body)
         try:
             self._judge(probe, self.auth.with_token(partial(self._send, probe)))

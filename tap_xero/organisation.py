@@ -33,7 +33,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def read_organisation(client: Client) -> Organisation:
-    """Ask Xero for the organisation (one call, which Xero does not meter).
+    """Ask Xero for the organisation (one call).
 
     Raises what `Client.get` raises, and StreamError when the answer holds none.
     """

@@ -144,7 +144,8 @@ class _Sweep:
             this.begins_full = is_full(source, self.size)
         this.lengths.append(len(source.rows))
         this.counts.add(source.pagination.itemCount if source.pagination else None)
-        self.newest = max(filter(None, (self.newest, newest(source))), default=None)
+        known = (stamp for stamp in (self.newest, newest(source)) if stamp is not None)
+        self.newest = max(known, default=None)
         rows = []
         for row, stamp, row_id in zip(source.rows, source.stamps, source.ids, strict=True):
             is_old = stamp is None or self._began is None or stamp < self._began

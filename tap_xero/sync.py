@@ -46,7 +46,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineTableRun:
     """A line table that is made from the pages of a stream."""
 
     selection: Selection
@@ -67,7 +67,7 @@ class StreamRun:
     lists: list[XeroList]
     records: Records
     version: int | None
-    line_tables: list[Lines] = field(default_factory=list)
+    line_tables: list[LineTableRun] = field(default_factory=list)
     pages: int = 0
     rows: int = 0
     counted: int | None = None
@@ -124,15 +124,14 @@ class Sync:
         details = [selection for selection in selections if selection.stream.resumes]
         walks = DetailWalks(self.client, self.config, self.state, details)
         read = [each for each in selections if not (each.stream.parent or each.stream.resumes)]
-        ordered = _in_turn(read, self.state.currently_syncing)
+        ordered = _longest_first(read, self.state.currently_syncing)
         self.state.forget_unused(ordered)
         starts = [self.state.start(selection, self.config) for selection in ordered]
         version = int(self.now().timestamp() * 1000)
         for selection, start in zip(ordered, starts, strict=True):
             run = self._prepare(selection, start, version)
-            run.line_tables = [
-                _lines(each, run.version) for each in selections if each.stream.parent == run.name
-            ]
+            of_run = (each for each in selections if each.stream.parent == run.name)
+            run.line_tables = [_line_table_run(each, run.version) for each in of_run]
             self.runs.append(run)
         lists = tuple(self.runs)
         self.runs += [StreamRun(each, Start(), [], _records(each, None), None) for each in details]
@@ -178,7 +177,7 @@ class Sync:
         read_ahead(readers, self.config.max_concurrency, take, self._put, self.stopped)
 
     def _read_details(self, lists: Sequence[StreamRun], walks: DetailWalks) -> None:
-        read = [_read_list(run) for run in lists if run.complete]
+        read = [_as_read_list(run) for run in lists if run.complete]
         runs = {run.name: run for run in self.runs[len(lists) :]}
         under_way: list[Walk] = []
         for run in runs.values():
@@ -216,7 +215,7 @@ class Sync:
         run.rows += len(page.rows)
         records = run.records.lines(page)
         self.state.come_to(run.name, walk.parent.tap_stream_id, page.position)
-        return self._lines(records)
+        return self._with_state(records)
 
     def _end_details(self, run: StreamRun, under_way: Sequence[Walk]) -> None:
         run.ended = self.now()
@@ -278,7 +277,7 @@ class Sync:
         run.rows += len(page.rows)
         run.complete = page.last
         self.state.advance(run.selection, page.complete_to, run.server_start)
-        return self._lines(records, _activated(run) if page.last else b"")
+        return self._with_state(records, _activated(run) if page.last else b"")
 
     def _end(self, run: StreamRun) -> None:
         if not run.complete:
@@ -299,17 +298,17 @@ class Sync:
         LOGGER.log(level, "%s: %s", run.name, run.error)
 
     def _write_state(self) -> None:
-        self.writer.lines(self._lines([]))
+        self.writer.lines(self._with_state([]))
 
-    def _lines(self, records: Sequence[bytes], activated: bytes = b"") -> bytes:
+    def _with_state(self, records: Sequence[bytes], activated: bytes = b"") -> bytes:
         unfinished = (run.name for run in self.runs if not (run.complete or run.error))
         self.state.currently_syncing = next(unfinished, None)
         return page_lines(records, self.state.value, activated)
 
 
-def _lines(selection: Selection, version: int | None) -> Lines:
+def _line_table_run(selection: Selection, version: int | None) -> LineTableRun:
     splitter = Splitter(selection.stream.tap_stream_id)
-    return Lines(selection, splitter, _records(selection, version))
+    return LineTableRun(selection, splitter, _records(selection, version))
 
 
 def _records(selection: Selection, version: int | None) -> Records:
@@ -329,7 +328,7 @@ def _activated(run: StreamRun) -> bytes:
     return b"".join(activate_version(name, run.version) for name in names)
 
 
-def _read_list(run: StreamRun) -> ReadList:
+def _as_read_list(run: StreamRun) -> ReadList:
     return ReadList(run.selection, run.start.page_size, run.server_start)
 
 
@@ -350,7 +349,7 @@ def _counted(start: Start, page: Page) -> int | None:
     return told.itemCount
 
 
-def _in_turn(selections: Sequence[Selection], name: str | None) -> list[Selection]:
+def _longest_first(selections: Sequence[Selection], name: str | None) -> list[Selection]:
     """Begin with the stream at which the last run ended early, then with those of many calls.
 
     Streams of a single call fill the gaps; begun first, they would leave the long ones for last
