@@ -78,7 +78,7 @@ def _stream_details() -> str:
             f"`/{stream.path}`",
             _code(*stream.key_properties),
             _replication(stream),
-            _scope(stream.read_scope),
+            _scope(stream.read_scope, stream.second_scope),
             _scope(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
             stream.unseen,
         ]
@@ -111,8 +111,8 @@ def _replication(stream: Stream) -> str:
     return "full table"
 
 
-def _scope(name: str) -> str:
-    return _code(name) if name else "that of the document"
+def _scope(*names: str) -> str:
+    return _code(*filter(None, names)) or "that of the document"
 
 
 def _code(*names: str) -> str:
@@ -121,7 +121,7 @@ def _code(*names: str) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell for cell in line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 TABLES: dict[str, Callable[[], str]] = {
