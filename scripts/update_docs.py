@@ -26,11 +26,11 @@ ROOT = Path(__file__).parent.parent
 
 def main(*, check: bool) -> int:
     """Bring every generated part up to date, or only say which are not."""
-    stale = [path for path, text in generated().items() if _read(path) != text]
-    for path in stale:
+    stale = {path: text for path, text in generated().items() if _read(path) != text}
+    for path, text in stale.items():
         print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
         if not check:
-            path.write_text(generated()[path], encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
     return 1 if check and stale else 0
 
 
