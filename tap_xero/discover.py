@@ -18,10 +18,12 @@ from tap_xero.errors import InputError
 from tap_xero.line_tables import flat_streams
 from tap_xero.offered import OFFERED
 from tap_xero.schemas import stream_schema
+from tap_xero.singer_metadata import singer_metadata
 from tap_xero.streams import REMOVED_STREAMS, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import ModuleType
 
     LoadSchema: TypeAlias = Callable[[], dict[str, Any]]
 
@@ -60,7 +62,10 @@ class Selection:
 
 def catalog(*, line_tables: bool = False) -> dict[str, Any]:
     """Return the Singer catalog of all streams; `line_tables` is the setting of that name."""
-    return {"streams": [_entry(stream, load()) for stream, load, _ in _offered(line_tables)]}
+    standard = singer_metadata()
+    return {
+        "streams": [_entry(stream, load(), standard) for stream, load, _ in _offered(line_tables)]
+    }
 
 
 def as_json(*, line_tables: bool = False) -> str:
@@ -162,12 +167,10 @@ def _check_line_tables(selected: Sequence[Selection], catalog: object, source: s
             )
 
 
-def _entry(stream: Stream, schema: dict[str, Any]) -> dict[str, Any]:
-    import singer.metadata  # takes a while, and a sync does without
-
+def _entry(stream: Stream, schema: dict[str, Any], standard: ModuleType) -> dict[str, Any]:
     keys = list(stream.key_properties)
-    metadata = singer.metadata.to_map(
-        singer.metadata.get_standard_metadata(
+    metadata = standard.to_map(
+        standard.get_standard_metadata(
             schema=schema,
             key_properties=keys,
             valid_replication_keys=[stream.replication_key] if stream.replication_key else None,

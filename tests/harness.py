@@ -14,8 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import singer.metadata  # noqa: F401 - its import sets up logging anew, which would end caplog
-
 from tap_xero import dates
 from tap_xero.client import Client
 from tap_xero.clock import Clock

@@ -58,7 +58,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "details": {"dates", "downloads", "errors", "lists", "pagers", "streams"},
     "offered": {"details", "reports", "streams"},
     "line_tables": {"lists", "offered", "pagers", "schemas", "streams"},
-    "discover": {"details", "errors", "line_tables", "offered", "schemas", "streams"},
+    "singer_metadata": set(),
+    "discover": {
+        "details",
+        "errors",
+        "line_tables",
+        "offered",
+        "schemas",
+        "singer_metadata",
+        "streams",
+    },
     "read_with": {"config", "dates", "pagers", "streams"},
     "state": {
         "calendars",

@@ -8,7 +8,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import singer.metadata  # noqa: F401 - sets logging up, which must not happen while `caplog` listens
 
 from tap_xero import dates
 from tap_xero.demo import Behaviour, DemoXero, Fault
