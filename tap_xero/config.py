@@ -287,7 +287,8 @@ def read_object(path: str) -> dict[str, Any]:
         raise InputError(f"{path}: the file is empty; it must hold a JSON object")
     try:
         content = json.loads(text, parse_constant=_refuse)
-        json.dumps(content, ensure_ascii=False).encode()  # raises for half a surrogate pair
+        if "\\u" in text:  # it takes an escape to write half a surrogate pair
+            json.dumps(content, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}: not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
