@@ -7,6 +7,9 @@ The folder is inside the installed package, but at the top level of a checkout, 
 Xero's documents point at each other without end (an invoice has payments, a payment has its
 invoice). The files therefore cut: a document inside a record is whole (`shared/invoice.json`), one
 inside that is a summary (`shared/invoice_summary.json`). A cycle is a mistake and raises.
+
+Behind keys and replication key the fields stand in the order in which Xero sends them: a row is
+checked fastest when the next field is the one that is looked for first.
 """
 
 from __future__ import annotations
