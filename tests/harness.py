@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -26,10 +28,22 @@ from tap_xero.sync import StreamRun, Sync
 from tap_xero.writer import Sink, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_xero.config import Config
     from tap_xero.demo import DemoXero
+
+
+@contextmanager
+def log_left_as_it_is() -> Iterator[None]:
+    """Undo what a command that runs in this process does to logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 import sys
@@ -19,7 +18,7 @@ from tap_xero.cli import main
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import AuthorizeError, InputError
 from tap_xero.loopback import Loopback
-from tests.harness import catalog_of, tap
+from tests.harness import catalog_of, log_left_as_it_is, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,13 +89,10 @@ def _a_terminal_of_its_own(
     """Let a login take stdin, stderr and the log, and see that it leaves stdout to Singer."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     stdin, stderr = sys.stdin, sys.stderr
-    yield
+    with log_left_as_it_is():
+        yield
     sys.stdin, sys.stderr = stdin, stderr
-    root.handlers[:] = handlers
-    root.setLevel(level)
     assert capfd.readouterr().out == ""
 
 

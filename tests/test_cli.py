@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import pty
 import signal
@@ -19,7 +18,7 @@ from tap_xero import __version__
 from tap_xero.cli import main
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.discover import catalog
-from tests.harness import catalog_of, tap
+from tests.harness import catalog_of, log_left_as_it_is, tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,11 +179,8 @@ def test_bad_input_is_one_clear_line_and_nothing_on_stdout(
     for name, content in contents.items():
         write(tmp_path / name, content)
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    code = main(arguments)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with log_left_as_it_is():
+        code = main(arguments)
     out, err = capfd.readouterr()
     assert code == 1
     assert out == ""
@@ -204,7 +200,8 @@ def test_bad_input_is_one_clear_line_and_nothing_on_stdout(
 def test_a_wrong_argument_is_one_line_and_exit_1(
     arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 1
+    with log_left_as_it_is():
+        assert main(arguments) == 1
     out, err = capfd.readouterr()
     assert out == ""
     assert said in last_line(err.encode())
@@ -214,7 +211,8 @@ def test_a_wrong_argument_is_one_line_and_exit_1(
 def test_a_traceback_comes_with_debug_and_before_the_last_line(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["--debug", "--config", "nowhere.json"]) == 1
+    with log_left_as_it_is():
+        assert main(["--debug", "--config", "nowhere.json"]) == 1
     *before, last = capfd.readouterr().err.splitlines()
     assert last.startswith("CRITICAL nowhere.json")
     assert "Traceback (most recent call last):" in before

@@ -429,7 +429,7 @@ def test_more_documents_of_one_stamp_than_calls_get_on_from_run_to_run() -> None
         assert len(details(data_calls(tied.xero))) == 251
 
 
-@pytest.mark.parametrize("limit", range(9, 21))
+@pytest.mark.parametrize("limit", [9, 10, 11, 14, 17, 20])
 def test_a_run_may_end_between_documents_of_one_stamp_on_two_pages(limit: int) -> None:
     stamps = [FIRST + number // 4 * 60 * SECOND for number in range(60)]
     for tied in books("invoices", "history", stamps=stamps):
@@ -471,7 +471,7 @@ def test_documents_edited_while_they_are_walked_are_seen_by_the_next_run(
     assert {uid for uid, changes in told if changes == "Edited"} == expected(30)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(4))
 def test_whatever_xero_is_like_and_whoever_edits_what_no_entry_is_lost(seed: int) -> None:
     random = Random(seed)
     stamps = sorted(FIRST + random.choice([0, 1, 60, 4000]) * SECOND for _ in range(60))
@@ -557,7 +557,7 @@ def test_a_position_that_cannot_be_read_is_named_before_the_first_call(
 # Kills
 
 
-@pytest.mark.parametrize("part", range(1, 16))
+@pytest.mark.parametrize("part", range(1, 16, 2))
 def test_a_run_cut_at_any_byte_is_taken_up_without_a_gap(
     both: Books, tmp_path: Path, part: int
 ) -> None:
@@ -654,7 +654,7 @@ def test_a_404_of_one_list_leaves_the_others_alone(history: Books) -> None:
     assert {each["DocumentType"] for each in output.records("history")} == {"manual_journals"}
 
 
-@pytest.mark.parametrize("limit", [2, 3, 5])
+@pytest.mark.parametrize("limit", [2, 5])
 def test_a_few_calls_a_run_get_past_a_document_that_is_gone(limit: int, tmp_path: Path) -> None:
     for tried in books("invoices", *NAMES, stamps=spread(9)):
         miss(tried, {"row-000000", "row-000004"})

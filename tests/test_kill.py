@@ -64,7 +64,7 @@ def xero() -> Iterator[DemoXero]:
         yield xero
 
 
-@pytest.mark.parametrize("part", range(1, 20))
+@pytest.mark.parametrize("part", range(1, 20, 2))
 def test_a_run_cut_at_any_byte_is_taken_up_without_a_gap(xero: DemoXero, part: int) -> None:
     whole = len(sync(xero, ["invoices"], page_size=100).raw)
     cut = Pipe(whole * part // 20 + part)
