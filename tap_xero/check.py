@@ -188,8 +188,12 @@ def _outlook_text(outlook: dict[str, Any]) -> str:
     room = "Xero does not say how many calls are left today."
     if left is not None:
         verdict = "enough" if outlook["suffices"] else "not enough: the rest follows another day"
-        room = f"Xero allows {left:,} more calls today: {verdict}."
+        room = f"Xero allows {_count(left, 'more call')} today: {verdict}."
     return (
-        f"\nA sync takes about {calls:,} calls{more}, within {minutes:,} min.{details} "
-        f"{room}\nThis check made {outlook['calls_of_this_check']:,} calls.\n"
+        f"\nA sync takes about {_count(calls, 'call')}{more}, within {minutes:,} min.{details} "
+        f"{room}\nThis check made {_count(outlook['calls_of_this_check'], 'call')}.\n"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -217,6 +217,10 @@ def test_the_text_has_a_line_for_each_stream(xero: DemoXero) -> None:
     assert "This check made 3 calls." in text
 
 
+def test_a_single_call_is_told_as_one(xero: DemoXero) -> None:
+    assert "takes about 1 call," in Checked(xero, ["accounts"], as_json=False).text
+
+
 def test_the_command_prints_json_and_ends_with_1_when_a_stream_cannot_be_read(
     tmp_path: Path, xero: DemoXero
 ) -> None:
