@@ -30,12 +30,13 @@ LOGGER = logging.getLogger(__name__)
 _LOCK_POLL_SECONDS = 0.2
 _LOCK_WAIT_SECONDS = 600.0
 
-_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# A file or folder that may not be written.
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # The file may be open though its folder is not; one that is a mount of its own is never replaced.
-_NOT_REPLACEABLE = (*_CLOSED, errno.EBUSY)
+_NOT_REPLACEABLE = (*CLOSED, errno.EBUSY)
 # EBADF: some network file systems lock only what is open for writing.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, *_CLOSED)
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, *CLOSED)
 
 
 # One process at a time
@@ -70,7 +71,7 @@ def _open_lock(path: Path) -> tuple[Path, int]:
     try:
         return lock, _open_or_make(lock, path)
     except OSError as error:
-        if error.errno not in _CLOSED or not path.exists():
+        if error.errno not in CLOSED or not path.exists():
             raise
     return path, _open_existing(path)
 
@@ -90,7 +91,7 @@ def _open_existing(lock: Path) -> int:
     try:
         return os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno not in _CLOSED:
+        if error.errno not in CLOSED:
             raise
     return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
 

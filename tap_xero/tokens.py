@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_xero.config import read_object
 from tap_xero.errors import AuthorizeError, InputError, StopRunError
-from tap_xero.files import locked, write
+from tap_xero.files import CLOSED, locked, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ ORIGIN_KEY = "descends_from"
 # Tokens of other logins, by what they descend from.
 OTHERS_KEY = "other_refresh_tokens"
 # A config that may not be written, by its mode or since a folder stands where its lock should be.
-READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR)
+READ_ONLY = (*CLOSED, errno.EISDIR)
 
 
 def update_file(path: str, values: Mapping[str, Any], clock: Clock) -> None:
