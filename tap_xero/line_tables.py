@@ -24,7 +24,7 @@ from tap_xero.lists import Row, closed, opened
 from tap_xero.offered import OFFERED
 from tap_xero.pagers import Page
 from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAMS, UPDATED, Stream
+from tap_xero.streams import STREAM_BY_ID, UPDATED, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -165,8 +165,6 @@ LINE_TABLES: tuple[LineTable, ...] = (
     ),
 )
 
-_STREAMS = {stream.tap_stream_id: stream for stream in STREAMS}
-
 
 class FlatStream(NamedTuple):
     """A stream when line tables are on; `lists` names those that stand in tables of their own."""
@@ -195,7 +193,7 @@ class Splitter:
 
     def __init__(self, tap_stream_id: str) -> None:
         self._table = next(each for each in LINE_TABLES if each.tap_stream_id == tap_stream_id)
-        parent = _STREAMS[self._table.parent]
+        parent = STREAM_BY_ID[self._table.parent]
         schema = stream_schema(self._table.parent)
         self._carried = _carried(parent, schema["properties"])
         self._levels = [(level, has_id) for level, has_id, _ in _levels(self._table, schema)]

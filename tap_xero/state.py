@@ -30,7 +30,7 @@ from tap_xero.details import DOCUMENT, detail_of
 from tap_xero.errors import InputError
 from tap_xero.pagers import MINUTE, SECOND, UNSETTLED, Position, Start
 from tap_xero.read_with import lack_of, narrowed, settings_of
-from tap_xero.streams import STREAMS, UPDATED
+from tap_xero.streams import STREAM_BY_ID, UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -275,12 +275,11 @@ class State:
 
 def _places(selections: Sequence[Selection]) -> Iterator[tuple[Place, Stream]]:
     """Yield where in the state bookmarks stand, each with the list that it is about."""
-    lists = {stream.tap_stream_id: stream for stream in STREAMS}
     for selection in selections:
         stream = selection.stream
         if stream.resumes:
             for documents in detail_of(stream).documents:
-                yield (stream.tap_stream_id, documents), lists[documents]
+                yield (stream.tap_stream_id, documents), STREAM_BY_ID[documents]
         elif selection.replication_key and not stream.parent:
             yield (stream.tap_stream_id,), stream
 

@@ -350,6 +350,8 @@ STREAMS: tuple[Stream, ...] = (
     ),
 )
 
+STREAM_BY_ID = {stream.tap_stream_id: stream for stream in STREAMS}
+
 # Streams of tap-xero 2.x for which Xero has no list any more.
 REMOVED_STREAMS = frozenset({"employees"})
 

@@ -22,7 +22,7 @@ from tap_xero.lists import XeroList
 from tap_xero.pagers import Page
 from tap_xero.records import Records
 from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAMS
+from tap_xero.streams import STREAM_BY_ID
 from tap_xero.wire import one_line
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ _in_use = cache(compiled)
 
 def page(body: bytes, stream: str, ready: Ready, **headers: str) -> ListPage:
     """Return the page that the tap makes of an answer of these bytes and headers."""
-    row = next(row for row in STREAMS if row.tap_stream_id == stream)
+    row = STREAM_BY_ID[stream]
     xero_list = XeroList(
         _Client(body, headers),  # type: ignore[arg-type]
         row.path,
@@ -125,7 +125,7 @@ def _refuse(constant: str) -> None:
 
 def answer(rows: list[Tree], stream: str = "invoices", gap: Callable[[], bytes] = bytes) -> bytes:
     """Return an answer of Xero with these rows, `gap()` between all tokens."""
-    stream_row = next(row for row in STREAMS if row.tap_stream_id == stream)
+    stream_row = STREAM_BY_ID[stream]
     envelope: Tree = {"Status": b'"OK"', (stream_row.rows_key or stream_row.path): rows}
     return write(envelope, gap)
 

@@ -25,7 +25,7 @@ from tap_xero.downloads import place, save
 from tap_xero.errors import DayLimitError, InputError, SkipStreamError
 from tap_xero.schemas import stream_schema
 from tap_xero.state import State
-from tap_xero.streams import STREAMS
+from tap_xero.streams import STREAM_BY_ID, STREAMS
 from tests import oracle
 from tests.books import FIRST, SECOND, data_calls, expected, row, rows, spread
 from tests.clocks import START, FakeTime
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 API_DESCRIPTION = os.environ.get("XERO_API_DESCRIPTION", "")
 NAMES = [detail.stream.tap_stream_id for detail in DETAILS]
-STREAM_OF = {stream.tap_stream_id: stream for stream in STREAMS}
 DOCUMENTS = sorted({name for detail in DETAILS for name in detail.documents})
 FIXTURES = Path(__file__).parent / "fixtures"
 # What the tap adds to what Xero says.
@@ -159,7 +158,7 @@ def test_every_document_that_has_any_brings_its_details_once(
 ) -> None:
     held: Counter[tuple[str, str]] = Counter()
     for name in detail.documents:
-        stream = STREAM_OF[name]
+        stream = STREAM_BY_ID[name]
         for document in xero.organisation.rows(stream.path):
             uid = document[stream.key_properties[0]]
             tell = getattr(xero.organisation, detail.stream.tap_stream_id)
@@ -979,7 +978,7 @@ def answers_for(detail: Detail, parent: Stream) -> tuple[str, dict[str, bytes]]:
 def test_hand_written_answers_come_out_whole(detail: Detail) -> None:
     name = detail.stream.tap_stream_id
     answer = (FIXTURES / f"{name}.json").read_bytes()
-    kind, answers = answers_for(detail, STREAM_OF["invoices"])
+    kind, answers = answers_for(detail, STREAM_BY_ID["invoices"])
     with DemoXero(size=0, answers={**answers, kind: answer}) as xero:
         output = sync(xero, ["invoices", name], start_date="1900-01-01")
     assert_whole(detail, output, answer)
@@ -992,7 +991,7 @@ def test_hand_written_answers_come_out_whole(detail: Detail) -> None:
 def test_example_answers_of_the_api_description_come_out_whole(detail: Detail) -> None:
     examples = read_examples(API_DESCRIPTION)
     for parent in detail.documents:
-        kind, answers = answers_for(detail, STREAM_OF[parent])
+        kind, answers = answers_for(detail, STREAM_BY_ID[parent])
         with DemoXero(size=0, examples=API_DESCRIPTION, answers=answers) as xero:
             output = sync(xero, [parent, detail.stream.tap_stream_id], start_date="1900-01-01")
         assert_whole(detail, output, examples[kind])
