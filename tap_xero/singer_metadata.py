@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def singer_metadata() -> ModuleType:
     """Return `singer.metadata`. Raises ModuleNotFoundError if singer-python is not installed."""
     package = find_spec("singer")
-    places = package.submodule_search_locations if package else None
+    places = package.submodule_search_locations if package else []
     spec = PathFinder.find_spec("singer.metadata", places)
     if not (spec and spec.loader):
         raise ModuleNotFoundError("No module named 'singer.metadata'", name="singer.metadata")
