@@ -139,6 +139,7 @@ class Sync:
             for selection in (run.selection, *(lines.selection for lines in run.line_tables)):
                 self._write_schema(selection, run.selection.replication_key)
         try:
+            # Only a call may tell whose bookmarks hold; that all can be read is known before it.
             if self.state.cover([*ordered, *details], self.config, self._tenant_id()):
                 for run in lists:
                     run.start = self.state.start(run.selection, self.config)
