@@ -38,7 +38,7 @@ def main() -> int:
     for part in (
         _speed(20_000, arguments.rounds),
         _start_up(arguments.rounds),
-        _memory(),
+        _memory(arguments.rounds),
         _calls(),
         _growth(arguments.rounds),
     ):
@@ -145,17 +145,16 @@ def _start_up(rounds: int) -> Iterator[str]:
         yield f"| {name} | {_cpu(runs):.3f} s | {median(cost.wall for cost in runs):.3f} s |"
 
 
-def _memory() -> Iterator[str]:
+def _memory(rounds: int) -> Iterator[str]:
     yield "## Peak memory"
     yield ""
     yield "| invoices | peak | to the first |"
     yield "|---|---|---|"
-    first = 0
-    for size in (3_000, 100_000):
-        with xero(size) as demo:
-            peak = run(demo.sync()).memory
-        first = first or peak
-        yield f"| {size:,} | {peak / MEGABYTE:.0f} MB | {peak / first:.2f} |"
+    with xero(3_000) as few, xero(100_000) as many:
+        costs = alternating({"3,000": few.sync, "100,000": many.sync}, rounds)
+    peaks = {size: median(cost.memory for cost in runs) for size, runs in costs.items()}
+    for size, peak in peaks.items():
+        yield f"| {size} | {peak / MEGABYTE:.0f} MB | {peak / peaks['3,000']:.2f} |"
 
 
 def _calls() -> Iterator[str]:
