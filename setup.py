@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "tap_xero" / "__init__.py").read_text())
@@ -17,7 +17,7 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     # The schemas live at the top level of the repository and are installed inside the package.
-    packages=["tap_xero", "tap_xero.demo", "tap_xero.schemas"],
+    packages=[*find_packages(include=["tap_xero*"]), "tap_xero.schemas"],
     package_dir={"tap_xero.schemas": "schemas"},
     package_data={"tap_xero.schemas": ["*.json", "shared/*.json"], "tap_xero": ["py.typed"]},
     install_requires=[

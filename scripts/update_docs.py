@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from tap_xero import discover
 from tap_xero.config import CONFIG_SCHEMA, allowed
-from tap_xero.line_tables import flat_streams
-from tap_xero.offered import OFFERED
+from tap_xero.streams.line_tables import flat_streams
+from tap_xero.streams.offered import OFFERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_xero.streams import Stream
+    from tap_xero.streams.stream import Stream
 
 ROOT = Path(__file__).parent.parent
 

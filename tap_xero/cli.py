@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_xero.clock import Clock
+    from tap_xero.commands.signals import StopSign
     from tap_xero.config import Config
     from tap_xero.discover import Selection
-    from tap_xero.interrupts import StopSign
     from tap_xero.state import State
     from tap_xero.sync import StreamRun
 
@@ -124,7 +124,7 @@ def _set_up_logging(*, debug: bool) -> None:
 
 def _command(arguments: argparse.Namespace) -> int:
     if arguments.about:
-        from tap_xero import about
+        from tap_xero.commands import about
 
         return _print(about.as_json() if arguments.format == "json" else about.as_text())
     if arguments.discover:
@@ -152,7 +152,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> int:
-    from tap_xero.writer import Writer, stdout
+    from tap_xero.output.writer import Writer, stdout
 
     Writer(stdout()).lines(text.encode())
     return 0
@@ -191,11 +191,11 @@ def _load_config(config_files: Sequence[str]) -> Config:
 
 
 def _authorize(arguments: argparse.Namespace, config: Config, config_files: Sequence[str]) -> int:
-    from tap_xero import authorize, progress
     from tap_xero.clock import Clock
+    from tap_xero.commands import authorize, live_display
 
     if not arguments.debug:
-        progress.hide_metrics()
+        live_display.hide_metrics()
     clock = Clock()
     authorized = authorize.authorize(
         config,
@@ -210,13 +210,13 @@ def _authorize(arguments: argparse.Namespace, config: Config, config_files: Sequ
 
 
 def _check(arguments: argparse.Namespace, config: Config) -> int:
-    from tap_xero import progress
-    from tap_xero.check import run_check
     from tap_xero.client import Client
     from tap_xero.clock import Clock
+    from tap_xero.commands import live_display
+    from tap_xero.commands.check import run_check
 
     if not arguments.debug:
-        progress.hide_metrics()
+        live_display.hide_metrics()
     selections = _selections(arguments.catalog, config)
     clock = Clock()
     state = _state(arguments.state, clock)
@@ -228,11 +228,11 @@ def _check(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _sync(arguments: argparse.Namespace, config: Config) -> int:
-    from tap_xero import progress
-    from tap_xero.interrupts import StopSign
+    from tap_xero.commands import live_display
+    from tap_xero.commands.signals import StopSign
 
     selections = _selections(arguments.catalog, config)
-    watched = not arguments.debug and progress.is_wanted(os.environ)
+    watched = not arguments.debug and live_display.is_wanted(os.environ)
     stop = StopSign()
     gc.freeze()
     with stop.listening():
@@ -261,7 +261,7 @@ def _selections(catalog_file: str | None, config: Config) -> list[Selection]:
 
 
 def _scopes(selections: Sequence[Selection]) -> str:
-    from tap_xero.streams import scopes_of
+    from tap_xero.streams.stream import scopes_of
 
     return scopes_of(selection.stream for selection in selections)
 
@@ -283,32 +283,32 @@ def _run_sync(
     *,
     watched: bool,
 ) -> None:
-    from tap_xero import progress, report
     from tap_xero.client import Client
     from tap_xero.clock import Clock
+    from tap_xero.commands import live_display, summary
+    from tap_xero.output.writer import Writer, stdout
     from tap_xero.sync import Sync
-    from tap_xero.writer import Writer, stdout
 
     clock = Clock()
     began = clock.monotonic()
     state = _state(state_file, clock)
     if watched:
-        progress.hide_metrics()
+        live_display.hide_metrics()
     with Client(config, clock, _scopes(selections)) as client:
-        log_page = _say_nothing if watched else report.log_page
+        log_page = _say_nothing if watched else summary.log_page
         sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
-        display = progress.live(sync.runs, client, clock.now) if watched else nullcontext()
+        display = live_display.live(sync.runs, client, clock.now) if watched else nullcontext()
         try:
             with display:
                 sync.run(selections)
         finally:
-            figures = report.summary(sync.runs, state, client.usage, clock.monotonic() - began)
+            figures = summary.summary(sync.runs, state, client.usage, clock.monotonic() - began)
             if watched:
-                progress.show_summary(figures)
+                live_display.show_summary(figures)
             else:
-                report.log_summary(figures, failed=bool(report.failures(sync.runs)))
+                summary.log_summary(figures, failed=bool(summary.failures(sync.runs)))
     if not stop():
-        report.raise_for_failures(sync.runs)
+        summary.raise_for_failures(sync.runs)
 
 
 def _say_nothing(_: StreamRun, __: int) -> None:

@@ -17,8 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tap_xero import metrics, problems
-from tap_xero.auth import Bearer, XeroAuth
+from tap_xero import metrics
 from tap_xero.clock import Clock
 from tap_xero.errors import (
     DayLimitError,
@@ -30,10 +29,12 @@ from tap_xero.errors import (
     StreamError,
     UnreachableError,
 )
-from tap_xero.limits import Pacer
-from tap_xero.retries import BUSY, FAULT, LIMIT, GaveUpError, TransientError, retry
-from tap_xero.transport import Reply, Request, Transport
-from tap_xero.wire import one_line
+from tap_xero.login.auth import Bearer, XeroAuth
+from tap_xero.transport import error_answers
+from tap_xero.transport.exchange import Reply, Request, Transport
+from tap_xero.transport.json_text import one_line
+from tap_xero.transport.pacing import Pacer
+from tap_xero.transport.retries import BUSY, FAULT, LIMIT, GaveUpError, TransientError, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -197,7 +198,7 @@ class Client:
         with self.pacer as entered:
             self._raise_if_stopped()
             reply = self._measured(request, call)
-        if reply.status != problems.TOO_MANY:
+        if reply.status != error_answers.TOO_MANY:
             self.pacer.learn(reply.headers, entered)
         return reply
 
@@ -239,20 +240,20 @@ class Client:
         now = self._clock.now()
         if reply.status in _GOOD:
             return Answer(call.body(reply), reply.headers, now, reply.size, call.seconds)
-        limit = problems.rate_limit(reply, now)
+        limit = error_answers.rate_limit(reply, now)
         if limit:
             self._raise_limit(limit, now)
-        said = problems.explanation(reply)
+        said = error_answers.explanation(reply)
         if reply.status in (401, 403):
             self._raise_forbidden(call.path, reply, said)
         if _is_passing(reply.status):
-            after = problems.retry_after(reply.headers, now)
+            after = error_answers.retry_after(reply.headers, now)
             is_slow = reply.status == _GATEWAY_TIMEOUT
             raise TransientError(f"status {reply.status}, {said}", after=after, is_slow=is_slow)
         error = GoneError if reply.status in _GONE else StreamError
         raise error(f"{call.path}: {_meaning(reply.status, said)}")
 
-    def _raise_limit(self, limit: problems.RateLimit, now: datetime) -> NoReturn:
+    def _raise_limit(self, limit: error_answers.RateLimit, now: datetime) -> NoReturn:
         """End the run for the day's limit; hold back everybody for a minute's; else try again."""
         if limit.kind == "day":
             raise DayLimitError(
@@ -268,7 +269,7 @@ class Client:
         raise TransientError(f"{limit.kind} limit of calls reached", LIMIT, after=wait)
 
     def _raise_forbidden(self, path: str, reply: Reply, said: str) -> NoReturn:
-        if reply.status == _FORBIDDEN and problems.refuses_tenant(reply):
+        if reply.status == _FORBIDDEN and error_answers.refuses_tenant(reply):
             self.auth.confirm_tenant()
             # Seen to pass by itself (hotglue's tap-xero, commit 0ea3bde).
             raise TransientError(f"refused, though the login reaches the organisation: {said}")

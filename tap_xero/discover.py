@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tap_xero.details import detail_of
+from tap_xero.details.walk import detail_of
 from tap_xero.errors import InputError
-from tap_xero.line_tables import flat_streams
-from tap_xero.offered import OFFERED
-from tap_xero.schemas import stream_schema
 from tap_xero.singer_metadata import singer_metadata
-from tap_xero.streams import REMOVED_STREAMS, Stream
+from tap_xero.streams.line_tables import flat_streams
+from tap_xero.streams.offered import OFFERED
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import REMOVED_STREAMS, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -25,19 +25,19 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
-from tap_xero.calendars import Calendar
-from tap_xero.details import DOCUMENT, detail_of
+from tap_xero.coverage import lack_of, narrowed, settings_of
+from tap_xero.details.walk import DOCUMENT, detail_of
 from tap_xero.errors import InputError
-from tap_xero.pagers import MINUTE, SECOND, UNSETTLED, Position, Start
-from tap_xero.read_with import lack_of, narrowed, settings_of
-from tap_xero.streams import STREAM_BY_ID, UPDATED
+from tap_xero.paging.pages import MINUTE, SECOND, UNSETTLED, Position, Start
+from tap_xero.streams.months import Calendar
+from tap_xero.streams.stream import STREAM_BY_ID, UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tap_xero.config import Config
     from tap_xero.discover import Selection
-    from tap_xero.streams import Stream
+    from tap_xero.streams.stream import Stream
 
     Place: TypeAlias = tuple[str, ...]
 

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tap_xero.detail_walks import DetailWalks, ReadList
-from tap_xero.details import detail_of
+from tap_xero.details.fair_share import in_turn
+from tap_xero.details.plan import DetailWalks, ReadList
+from tap_xero.details.walk import detail_of
 from tap_xero.errors import OutputError, SkipStreamError, StreamError, TapError
-from tap_xero.line_tables import Splitter
-from tap_xero.lists import opened
-from tap_xero.pagers import Start, wanted
-from tap_xero.reading import read_ahead
-from tap_xero.records import Records
-from tap_xero.streams import open_list, with_scope
-from tap_xero.turns import in_turn
-from tap_xero.writer import activate_version, page_lines
+from tap_xero.output.records import Records
+from tap_xero.output.writer import activate_version, page_lines
+from tap_xero.paging.endpoint import opened
+from tap_xero.paging.pages import Start, wanted
+from tap_xero.paging.read_ahead import read_ahead
+from tap_xero.streams.line_tables import Splitter
+from tap_xero.streams.stream import open_list, with_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
     from tap_xero.client import Client
     from tap_xero.config import Config
-    from tap_xero.details import Walk
+    from tap_xero.details.fair_share import Turn
+    from tap_xero.details.walk import Walk
     from tap_xero.discover import Selection
-    from tap_xero.lists import XeroList
-    from tap_xero.pagers import Page
-    from tap_xero.reading import Arrival
+    from tap_xero.output.writer import Writer
+    from tap_xero.paging.endpoint import XeroList
+    from tap_xero.paging.pages import Page
+    from tap_xero.paging.read_ahead import Arrival
     from tap_xero.state import State
-    from tap_xero.turns import Turn
-    from tap_xero.writer import Writer
 
 LOGGER = logging.getLogger(__name__)
 

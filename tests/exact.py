@@ -18,17 +18,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tap_xero.client import Answer
-from tap_xero.lists import XeroList
-from tap_xero.pagers import Page
-from tap_xero.records import Records
-from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAM_BY_ID
-from tap_xero.wire import one_line
+from tap_xero.output.records import Records
+from tap_xero.paging.endpoint import XeroList
+from tap_xero.paging.pages import Page
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import STREAM_BY_ID
+from tap_xero.transport.json_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_xero.lists import ListPage, Ready
+    from tap_xero.paging.endpoint import ListPage, Ready
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | bytes"
 

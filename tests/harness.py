@@ -23,9 +23,9 @@ from tap_xero.config import load_config
 from tap_xero.demo.identity import granted
 from tap_xero.discover import catalog, selection
 from tap_xero.errors import TapError
+from tap_xero.output.writer import Sink, Writer
 from tap_xero.state import State
 from tap_xero.sync import StreamRun, Sync
-from tap_xero.writer import Sink, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

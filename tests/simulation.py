@@ -37,10 +37,10 @@ from tap_xero.demo.identity import granted
 from tap_xero.demo.lists import find_endpoint
 from tap_xero.discover import Selection, selection
 from tap_xero.errors import StreamError, TapError
-from tap_xero.pagers import Page, newest
+from tap_xero.output.writer import Writer
+from tap_xero.paging.pages import Page, newest
 from tap_xero.state import State
 from tap_xero.sync import Sync
-from tap_xero.writer import Writer
 from tests.clocks import FakeTime
 from tests.harness import catalog_of, load
 
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
     from tap_xero.config import Config
     from tap_xero.demo import Call
-    from tap_xero.lists import XeroList
-    from tap_xero.pagers import Start
-    from tap_xero.streams import Stream
+    from tap_xero.paging.endpoint import XeroList
+    from tap_xero.paging.pages import Start
+    from tap_xero.streams.stream import Stream
 
 DAY = 86_400_000
 # More calls than any run needs.

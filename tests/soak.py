@@ -23,16 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_xero import dates, report
+from tap_xero import dates
 from tap_xero.client import Client
+from tap_xero.commands import summary
 from tap_xero.config import load_config
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.demo.lists import CASH_JOURNALS
 from tap_xero.discover import selection
+from tap_xero.output.writer import Writer
 from tap_xero.state import State
-from tap_xero.streams import STREAMS
+from tap_xero.streams.stream import STREAMS
 from tap_xero.sync import Sync
-from tap_xero.writer import Writer
 from tests import faults
 from tests.clocks import START, FakeTime
 from tests.harness import catalog_of
@@ -118,7 +119,7 @@ def soak(records: int, every: int = EVERY, page_size: int = 100) -> Figures:
             calls=calls,
             struck=struck,
             seconds=seconds,
-            failures=[f"{run.name}: {run.error}" for run in report.failures(tap.runs)],
+            failures=[f"{run.name}: {run.error}" for run in summary.failures(tap.runs)],
             memory=gauge.memory,
             files=gauge.files,
         )

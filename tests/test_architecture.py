@@ -1,6 +1,7 @@
-"""Who may import whom. A stranger can read the architecture off this table, top to bottom.
+"""Which room may import which. A stranger can read the architecture off this table.
 
-A module may import what stands above it, and of that only what its row names.
+A room is a package of tap_xero, or a module that stands at its root. A room may import the rooms
+above it, and of those only the ones that its row names.
 """
 
 from __future__ import annotations
@@ -13,186 +14,152 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tap_xero"
 
 MAY_IMPORT: dict[str, set[str]] = {
-    # Words that all share.
+    # Words that all rooms share.
     "errors": set(),
     "clock": set(),
     "metrics": set(),
-    "dates": set(),
-    "wire": set(),
-    # What the user gives.
-    "config": {"errors"},
-    "files": {"clock", "errors"},
-    "tokens": {"clock", "config", "errors", "files"},
-    # HTTP: one call, tried again, in turn, signed.
-    "deadlines": set(),
-    "retries": {"clock"},
-    "transport": {"clock", "deadlines", "errors", "retries"},
-    "problems": {"transport"},
-    "limits": {"clock"},
-    "auth": {"clock", "config", "errors", "problems", "retries", "tokens", "transport"},
-    "client": {
-        "auth",
-        "clock",
-        "config",
-        "errors",
-        "limits",
-        "metrics",
-        "problems",
-        "retries",
-        "transport",
-        "wire",
-    },
-    # Lists and how to walk them.
-    "lists": {"client", "dates", "errors"},
-    "calendars": set(),
-    "pagers": {"calendars", "dates", "errors", "lists"},
-    "sweep": {"errors", "lists", "pagers"},
-    "seek": {"errors", "lists", "pagers", "sweep"},
-    # Streams: the table, their schemas, which are wanted.
-    "budgets": {"calendars", "errors", "lists", "pagers"},
-    "streams": {"budgets", "client", "config", "errors", "lists", "pagers", "seek", "sweep"},
-    "schemas": {"errors"},
-    "report_cells": {"errors", "lists"},
-    "reports": {"calendars", "dates", "lists", "pagers", "report_cells", "seek", "streams"},
-    "downloads": {"errors"},
-    "details": {"dates", "downloads", "errors", "lists", "pagers", "streams"},
-    "offered": {"details", "reports", "streams"},
-    "line_tables": {"lists", "offered", "pagers", "schemas", "streams"},
     "singer_metadata": set(),
-    "discover": {
-        "details",
-        "errors",
-        "line_tables",
-        "offered",
-        "schemas",
-        "singer_metadata",
-        "streams",
-    },
-    "read_with": {"config", "dates", "pagers", "streams"},
+    "dates": set(),
+    "config": {"errors"},
+    # One call to Xero.
+    "transport": {"clock", "errors"},
+    "login": {"clock", "config", "errors", "transport"},
+    "client": {"clock", "config", "errors", "login", "metrics", "transport"},
+    # Which streams there are, and how to walk them.
+    "paging": {"client", "dates", "errors", "streams"},
+    "streams": {"client", "config", "dates", "details", "errors", "paging"},
+    "output": {"dates", "errors", "paging", "transport"},
+    # What this run is to read, and from where.
+    "discover": {"details", "errors", "singer_metadata", "streams"},
+    "coverage": {"config", "dates", "paging", "streams"},
     "state": {
-        "calendars",
         "config",
+        "coverage",
         "dates",
         "details",
         "discover",
         "errors",
-        "pagers",
-        "read_with",
+        "paging",
         "streams",
     },
-    "turns": {"details", "errors", "pagers"},
-    "detail_walks": {
+    "details": {
         "client",
         "config",
         "dates",
-        "details",
         "discover",
-        "downloads",
         "errors",
-        "pagers",
+        "paging",
         "state",
         "streams",
     },
-    # Out.
-    "date_fields": {"dates"},
-    "values": {"date_fields", "dates", "lists"},
-    "records": {"date_fields", "dates", "lists", "pagers", "values", "wire"},
-    "writer": {"errors"},
-    # The loop, and the command around it.
-    "reading": set(),
+    # The loop, and the commands around it.
     "sync": {
         "client",
         "config",
-        "detail_walks",
         "details",
         "discover",
         "errors",
-        "line_tables",
-        "lists",
-        "pagers",
-        "reading",
-        "records",
+        "output",
+        "paging",
         "state",
         "streams",
-        "turns",
-        "writer",
     },
-    "report": {"client", "errors", "metrics", "state", "sync"},
-    "progress": {"client", "sync"},
-    "interrupts": set(),
-    # The other commands.
-    "organisation": {"client", "errors"},
-    "loopback": {"errors"},
-    "authorize": {
-        "auth",
+    "commands": {
         "client",
         "clock",
         "config",
-        "errors",
-        "loopback",
-        "organisation",
-        "tokens",
-        "transport",
-    },
-    "check": {
-        "client",
-        "config",
         "discover",
         "errors",
-        "organisation",
+        "login",
+        "metrics",
         "state",
         "streams",
+        "sync",
+        "transport",
     },
-    "about": {"config", "offered"},
+    "cli": {
+        "client",
+        "clock",
+        "commands",
+        "config",
+        "dates",
+        "demo",
+        "discover",
+        "errors",
+        "output",
+        "state",
+        "streams",
+        "sync",
+    },
 }
-# The top: it may import anything.
-COMMAND = "cli"
+# Imports that run upwards.
+UPWARDS = {
+    ("paging", "streams"),
+    ("streams", "details"),
+    ("discover", "details"),
+    ("state", "details"),
+}
 
 
-def imports(module: str) -> set[str]:
-    """Return the modules of the package that `module` imports, also for types only."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+def files_of(room: str) -> list[Path]:
+    """Return the modules of a room: one at the root, all of a package."""
+    alone = PACKAGE / f"{room}.py"
+    return [alone] if alone.exists() else sorted((PACKAGE / room).rglob("*.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return what a module imports of the package, also for types only, as `room` or `room.x`."""
     found = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ImportFrom) or not node.module:
             continue
         if node.module == "tap_xero":
             found |= {alias.name for alias in node.names}
         elif node.module.startswith("tap_xero."):
-            found.add(node.module.split(".")[1])
+            found.add(node.module.removeprefix("tap_xero."))
     return found - {"__version__"}
 
 
-def modules() -> list[str]:
-    files = PACKAGE.glob("*.py")
-    return sorted(file.stem for file in files if not file.stem.startswith("__"))
+def imports(room: str) -> set[str]:
+    """Return the other rooms that a room imports."""
+    modules = {module for path in files_of(room) for module in imported_modules(path)}
+    return {module.split(".")[0] for module in modules} - {room}
 
 
-def test_every_module_has_its_row() -> None:
-    assert modules() == sorted([*MAY_IMPORT, COMMAND])
+def rooms() -> list[str]:
+    modules = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")]
+    packages = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    return sorted([*modules, *packages])
 
 
-@pytest.mark.parametrize("module", MAY_IMPORT)
-def test_modules_import_what_the_table_allows_and_no_less(module: str) -> None:
-    assert imports(module) == MAY_IMPORT[module]
+def test_every_room_has_its_row() -> None:
+    assert rooms() == sorted([*MAY_IMPORT, "demo"])
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_rooms_import_what_the_table_allows_and_no_less(room: str) -> None:
+    assert imports(room) == MAY_IMPORT[room]
 
 
 def test_imports_run_one_way() -> None:
     above: set[str] = set()
-    for module, imported in MAY_IMPORT.items():
-        assert imported <= above, f"{module} imports what stands below it"
-        above.add(module)
+    upwards = set()
+    for room, imported in MAY_IMPORT.items():
+        upwards |= {(room, other) for other in imported - above - {"demo"}}
+        above.add(room)
+    assert upwards == UPWARDS
 
 
-def test_only_the_command_knows_the_demo() -> None:
-    assert [module for module in modules() if "demo" in imports(module)] == [COMMAND]
+def test_the_demo_needs_nothing_of_the_tap_and_only_the_command_knows_it() -> None:
+    assert imports("demo") == set()
+    assert [room for room in MAY_IMPORT if "demo" in imports(room)] == ["cli"]
 
 
 def test_only_the_writer_touches_stdout() -> None:
-    for module in modules():
-        tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    for path in (path for room in MAY_IMPORT for path in files_of(room)):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
         called = {function.id for function in calls if isinstance(function, ast.Name)}
-        assert "print" not in called, module
+        assert "print" not in called, path
         touched = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        assert "stdout" not in touched, module
+        assert "stdout" not in touched, path

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_xero.auth import (
+from tap_xero.demo import DemoXero, Fault
+from tap_xero.demo.identity import CLIENT_SECRET, USER_ID
+from tap_xero.errors import AuthorizeError, InputError, UnreachableError
+from tap_xero.login.auth import (
     Bearer,
     Connection,
     TokenAnswer,
@@ -18,10 +21,7 @@ from tap_xero.auth import (
     choose_connection,
     exchange_code,
 )
-from tap_xero.demo import DemoXero, Fault
-from tap_xero.demo.identity import CLIENT_SECRET, USER_ID
-from tap_xero.errors import AuthorizeError, InputError, UnreachableError
-from tap_xero.transport import Reply, Request, Transport
+from tap_xero.transport.exchange import Reply, Request, Transport
 from tests.clocks import START, FakeTime
 from tests.configs import make_config
 

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tap_xero.authorize import code_in
 from tap_xero.cli import main
+from tap_xero.commands.authorize import code_in
+from tap_xero.commands.loopback import Loopback
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import AuthorizeError, InputError
-from tap_xero.loopback import Loopback
 from tests.harness import catalog_of, log_left_as_it_is, tap
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_xero.demo import DemoXero
+from tap_xero.demo.books.reference_lists import BUDGETED
 from tap_xero.demo.lists import CASH_JOURNALS
-from tap_xero.demo.standing import BUDGETED
 from tests.clocks import FakeTime
 from tests.harness import Output, sync
 

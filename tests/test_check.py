@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_xero import dates
-from tap_xero.check import run_check
 from tap_xero.client import Client
 from tap_xero.clock import Clock
+from tap_xero.commands.check import run_check
 from tap_xero.demo import Behaviour, DemoXero
 from tap_xero.discover import Selection, default_selection, selection
 from tap_xero.errors import AuthorizeError, DayLimitError, StreamError
 from tap_xero.state import State
-from tap_xero.streams import STREAMS
+from tap_xero.streams.stream import STREAMS
 from tests.harness import catalog_of, flat_catalog_of, load, sync, tap
 
 if TYPE_CHECKING:

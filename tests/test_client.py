@@ -31,9 +31,9 @@ from tap_xero.errors import (
     TapError,
     UnreachableError,
 )
-from tap_xero.problems import explanation, rate_limit, retry_after
-from tap_xero.retries import TransientError
-from tap_xero.transport import Reply, Request, Transport
+from tap_xero.transport.error_answers import explanation, rate_limit, retry_after
+from tap_xero.transport.exchange import Reply, Request, Transport
+from tap_xero.transport.retries import TransientError
 from tests.clocks import START, FakeTime
 from tests.configs import make_config
 from tests.wires import handling, serving, trickling

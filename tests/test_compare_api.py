@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 from compare_api import Description, Listing, differences, load, main, unexplained
 
-from tap_xero.streams import STREAMS
+from tap_xero.streams.stream import STREAMS
 
 if TYPE_CHECKING:
     import pytest

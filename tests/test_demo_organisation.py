@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_xero.demo import DemoXero
-from tap_xero.demo.company import HISTORY, Company
+from tap_xero.demo.books.company import HISTORY, Company
+from tap_xero.demo.books.organisation import Organisation
 from tap_xero.demo.lists import ENDPOINTS
-from tap_xero.demo.organisation import Organisation
-from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAMS
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft4Validator
 
-from tap_xero import report
 from tap_xero.client import Usage
+from tap_xero.commands import summary
 from tap_xero.demo import Behaviour, DemoXero, Fault
+from tap_xero.demo.books.histories import content
 from tap_xero.demo.examples import read_examples
-from tap_xero.demo.histories import content
-from tap_xero.details import DETAILS
+from tap_xero.details.attachment_files import place, save
+from tap_xero.details.walk import DETAILS
 from tap_xero.discover import catalog, selection
-from tap_xero.downloads import place, save
 from tap_xero.errors import DayLimitError, InputError, SkipStreamError
-from tap_xero.schemas import stream_schema
 from tap_xero.state import State
-from tap_xero.streams import STREAM_BY_ID, STREAMS
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import STREAM_BY_ID, STREAMS
 from tests import oracle
 from tests.books import FIRST, SECOND, data_calls, expected, row, rows, spread
 from tests.clocks import START, FakeTime
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from tap_xero.demo import Call
-    from tap_xero.details import Detail
-    from tap_xero.streams import Stream
+    from tap_xero.details.walk import Detail
+    from tap_xero.streams.stream import Stream
 
 API_DESCRIPTION = os.environ.get("XERO_API_DESCRIPTION", "")
 NAMES = [detail.stream.tap_stream_id for detail in DETAILS]
@@ -148,7 +148,7 @@ def everything(xero: DemoXero) -> Output:
     options: dict[str, Any] = {"detail_calls_per_run": 5000, "include_archived_contacts": True}
     output = sync(xero, [*DOCUMENTS, *NAMES], clock=FakeTime().clock, **options)
     assert output.error is None
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     return output
 
 
@@ -235,7 +235,7 @@ def test_a_list_that_could_not_be_read_waits_with_its_details(history: Books) ->
     history.streams.append("manual_journals")
     history.xero.fail(Fault.status(400), on=lambda call: call.path == "Invoices")
     output = history.run()
-    assert [run.name for run in report.failures(output.runs)] == ["invoices"]
+    assert [run.name for run in summary.failures(output.runs)] == ["invoices"]
     assert history.documents("history") == expected(3)
     assert [call.path for call in history.calls()].count("Invoices") == 1
     history.run()
@@ -316,7 +316,7 @@ def test_entries_of_one_moment_have_numbers_of_their_own_in_the_order_of_the_ans
 def test_a_run_makes_no_more_calls_than_it_may(history: Books, limit: int) -> None:
     output = history.run(detail_calls_per_run=limit)
     assert len(details(history.calls())) == min(limit, 30)
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     assert output.error is None
 
 
@@ -608,7 +608,7 @@ def test_a_document_that_is_gone_is_passed_over_with_one_warning(
     gone = {"row-000003", "row-000011", "row-000012"}
     miss(history, gone)
     output = history.run()
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     assert history.documents("history") == expected(30) - gone
     assert caplog.text.count("history: left out, as may be others, are those of row-000003") == 1
     assert caplog.text.count("left out") == 1
@@ -632,13 +632,13 @@ def test_a_404_that_passes_loses_no_details(begins_at: int, name: str) -> None:
     for tried in books("invoices", name, stamps=spread(30)):
         miss(tried, expected(30) - expected(begins_at))
         outputs = [tried.run(), tried.run()]
-        assert [run.name for run in report.failures(outputs[-1].runs)] == [name]
+        assert [run.name for run in summary.failures(outputs[-1].runs)] == [name]
         assert "row-0000" in str(outputs[-1].runs[1].error)
         assert "Xero does not know this path" in str(outputs[-1].runs[1].error)
         assert tried.documents(name) == expected(begins_at)
         assert len(details(tried.calls())) <= begins_at + 2 * 3
         tried.xero.faults.clear()
-        assert not report.failures(tried.run().runs)
+        assert not summary.failures(tried.run().runs)
         assert tried.documents(name) == expected(30)
 
 
@@ -647,7 +647,7 @@ def test_a_404_of_one_list_leaves_the_others_alone(history: Books) -> None:
     history.streams.append("manual_journals")
     history.xero.fail(Fault.status(404), on=lambda call: "Invoices/" in call.path, times=None)
     output = history.run()
-    assert [run.name for run in report.failures(output.runs)] == ["history"]
+    assert [run.name for run in summary.failures(output.runs)] == ["history"]
     told = [each["DocumentID"] for each in output.records("history")]
     assert set(told) == expected(3)
     assert {each["DocumentType"] for each in output.records("history")} == {"manual_journals"}
@@ -659,7 +659,7 @@ def test_a_few_calls_a_run_get_past_a_document_that_is_gone(limit: int, tmp_path
         miss(tried, {"row-000000", "row-000004"})
         for _ in range(40):
             output = tried.run(detail_calls_per_run=limit, attachments_dir=str(tmp_path))
-            assert not report.failures(output.runs)
+            assert not summary.failures(output.runs)
         for name in NAMES:
             assert tried.documents(name) == expected(9) - {"row-000000", "row-000004"}
 
@@ -668,13 +668,13 @@ def test_too_few_calls_to_get_past_a_document_that_is_gone_say_so(history: Books
     miss(history, {"row-000001"})
     for _ in range(3):
         output = history.run(detail_calls_per_run=1)
-    assert [run.name for run in report.failures(output.runs)] == ["history"]
+    assert [run.name for run in summary.failures(output.runs)] == ["history"]
     assert history.documents("history") == expected(1)
 
 
 def test_a_document_that_is_refused_among_others_is_passed_over(history: Books) -> None:
     history.xero.fail(Fault.status(403), on=lambda call: "row-000003" in call.path, times=None)
-    assert not report.failures(history.run().runs)
+    assert not summary.failures(history.run().runs)
     assert history.documents("history") == expected(30) - {"row-000003"}
 
 
@@ -695,7 +695,7 @@ def test_the_outcome_says_so_also_where_the_files_of_a_document_are_left(
 
 
 def outcome(output: Output, stream: str) -> str:
-    figures = report.summary(output.runs, State({}, "state", 0), Usage(), 0.0)
+    figures = summary.summary(output.runs, State({}, "state", 0), Usage(), 0.0)
     return str(figures["streams"][stream]["outcome"])
 
 
@@ -703,7 +703,7 @@ def test_a_login_that_may_not_read_them_loses_none_and_costs_few_calls(both: Boo
     both.xero.behaviour.forbidden = {"Attachments": "scope401"}
     output = both.run()
     assert isinstance(output.runs[2].error, SkipStreamError)
-    assert [run.name for run in report.failures(output.runs)] == ["attachments"]
+    assert [run.name for run in summary.failures(output.runs)] == ["attachments"]
     assert len([call for call in both.calls() if "Attachments" in call.path]) == 3
     assert "attachments" not in output.state["bookmarks"]
     assert both.documents("history") == expected(30)
@@ -718,7 +718,7 @@ def test_a_refusal_of_the_few_there_are_is_told_and_loses_none(count: int) -> No
     for tried in books("invoices", "history", stamps=spread(count)):
         tried.xero.behaviour.forbidden = {"History": "role403"}
         output = tried.run()
-        assert [run.name for run in report.failures(output.runs)] == ["history"]
+        assert [run.name for run in summary.failures(output.runs)] == ["history"]
         assert "history" not in output.state["bookmarks"]
         tried.xero.behaviour.forbidden = {}
         tried.run()
@@ -728,7 +728,7 @@ def test_a_refusal_of_the_few_there_are_is_told_and_loses_none(count: int) -> No
 def test_a_document_that_is_gone_does_not_take_refused_ones_with_it(history: Books) -> None:
     history.xero.fail(Fault.status(404), on=lambda call: "row-000001/" in call.path, times=None)
     history.xero.behaviour.forbidden = {"History": "role403"}
-    assert report.failures(history.run().runs)
+    assert summary.failures(history.run().runs)
     history.xero.behaviour.forbidden = {}
     history.xero.faults.clear()
     history.run()
@@ -740,7 +740,7 @@ def test_a_document_that_fails_for_good_ends_the_stream_and_is_not_passed_over(
 ) -> None:
     history.xero.fail(Fault.status(500), on=lambda call: "row-000003" in call.path, times=None)
     output = history.run()
-    assert [run.name for run in report.failures(output.runs)] == ["history"]
+    assert [run.name for run in summary.failures(output.runs)] == ["history"]
     assert output.state["bookmarks"]["history"]["invoices"]["DocumentID"] == "row-000002"
     history.xero.faults.clear()
     history.run()
@@ -751,7 +751,7 @@ def test_faults_that_pass_cost_no_record(both: Books, tmp_path: Path) -> None:
     faults = [Fault.status(503), Fault.reset(), Fault.cut(after=9), Fault.status(429)]
     for number, fault in enumerate(faults):
         both.xero.fail(fault, on=9 + 7 * number)
-    assert not report.failures(both.run(attachments_dir=str(tmp_path)).runs)
+    assert not summary.failures(both.run(attachments_dir=str(tmp_path)).runs)
     for name in NAMES:
         assert both.documents(name) == expected(30)
 
@@ -896,7 +896,7 @@ def test_a_folder_that_breaks_during_the_run_ends_the_attachments_only(
 ) -> None:
     (tmp_path / "invoices").write_text("in the way")
     output = both.run(attachments_dir=str(tmp_path))
-    assert [run.name for run in report.failures(output.runs)] == ["attachments"]
+    assert [run.name for run in summary.failures(output.runs)] == ["attachments"]
     assert "cannot be written" in str(output.runs[2].error)
     assert both.documents("history") == expected(30)
     (tmp_path / "invoices").unlink()

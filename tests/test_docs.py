@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tap_xero.config import CONFIG_SCHEMA, PREFIX
-from tap_xero.line_tables import flat_streams
+from tap_xero.streams.line_tables import flat_streams
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

@@ -16,10 +16,10 @@ from jsonschema import Draft4Validator
 from tap_xero.demo import DemoXero
 from tap_xero.demo.examples import read_examples
 from tap_xero.demo.lists import CASH_JOURNALS
-from tap_xero.details import DETAILS
-from tap_xero.reports import REPORTS
-from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAMS, Stream
+from tap_xero.details.walk import DETAILS
+from tap_xero.streams.reports import REPORTS
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import STREAMS, Stream
 from tests import oracle
 from tests.clocks import impatient_clock
 from tests.harness import Output, catalog_of, sync, tap

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_xero import date_fields, values
 from tap_xero.demo import DemoXero
-from tap_xero.lists import not_ready
-from tap_xero.pagers import Page
-from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAMS
-from tap_xero.wire import one_line
+from tap_xero.output import conform, date_fields
+from tap_xero.paging.endpoint import not_ready
+from tap_xero.paging.pages import Page
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import STREAMS
+from tap_xero.transport.json_text import one_line
 from tests import exact, oracle
 from tests.exact import EXAMPLES, Number
 from tests.harness import sync
@@ -122,14 +122,14 @@ def test_looking_at_every_value_changes_nothing_in_a_record_that_fits(stream: st
         reported.append(path)
 
     convert_dates = date_fields.converter(properties)
-    plan = values.plan(properties, report)
+    plan = conform.plan(properties, report)
 
     @EXAMPLES
     @given(exact.objects({"properties": properties}))
     def same(tree: Tree) -> None:
         record = one_line(exact.write(tree))
         row = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
-        values.apply(plan, row)
+        conform.apply(plan, row)
         assert msgspec.json.encode(row) == convert_dates(record)
 
     same()
@@ -178,7 +178,7 @@ def test_a_row_that_was_looked_at_when_read_is_the_same_as_one_that_was_not(stre
 def test_ordinary_answers_need_no_second_look(stream: str) -> None:
     properties = stream_schema(stream)["properties"]
     convert_dates = date_fields.converter(properties)
-    fitting = values.decoder(properties)
+    fitting = conform.decoder(properties)
     fixture = Path(__file__).parent / "fixtures" / f"{stream}.json"
     rows = next(
         part for part in json.loads(fixture.read_bytes()).values() if isinstance(part, list)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_xero import report
 from tap_xero.clock import Clock
+from tap_xero.commands import summary
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.errors import (
     AuthorizeError,
@@ -145,7 +145,7 @@ def last_state(output: Output) -> dict[str, Any]:
 
 def assert_whole(output: Output, stage: Stage) -> None:
     assert output.error is None
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     arrived = contents(output)
     for name in STREAMS:
         assert arrived[name] == stage.contents[name], name
@@ -284,7 +284,7 @@ def test_pages_that_are_too_slow_are_asked_for_in_half_from_the_last_stamp_on(
 def test_text_that_is_not_utf_8_costs_a_character_and_no_record(stage: Stage) -> None:
     stage.xero.fail(Fault.bad_utf8(), on=nth_call(1, "Accounts"))
     output = stage.sync()
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     arrived = contents(output)["accounts"]
     assert arrived.total() == stage.contents["accounts"].total()
     (changed,) = arrived - stage.contents["accounts"]
@@ -307,7 +307,7 @@ def test_a_fault_of_one_stream_ends_it_with_a_reason_and_the_others_complete(
     stage.xero.fail(fault, on=nth_call(number, STREAMS[name]))
     output = stage.sync()
     assert output.error is None
-    (run,) = report.failures(output.runs)
+    (run,) = summary.failures(output.runs)
     assert run.name == name
     skipped = row.outcome is faults.Outcome.SKIPPED
     assert isinstance(run.error, StreamError)
@@ -315,7 +315,7 @@ def test_a_fault_of_one_stream_ends_it_with_a_reason_and_the_others_complete(
     (told,) = lines(caplog)
     assert re.search(f"^{name}: {STREAMS[name]}: .*{row.says}", told)
     with pytest.raises(StreamError, match=f"1 of 5 streams are not complete: {name}: "):
-        report.raise_for_failures(output.runs)
+        summary.raise_for_failures(output.runs)
     assert tokens(stage) == renewals, "no token is spent on it"
     arrived = contents(output)
     for other in set(STREAMS) - {name}:
@@ -337,7 +337,7 @@ def test_a_fault_that_stays_with_one_stream_ends_that_stream_only(
     stage.xero.fail(fault, on=is_behind_the_first, times=None)
     output = stage.sync(request_timeout=SHORT if row.is_slow else 30)
     assert output.error is None
-    (run,) = report.failures(output.runs)
+    (run,) = summary.failures(output.runs)
     assert run.name == "journals"
     assert type(run.error) is StreamError
     assert re.search(stays.says, str(run.error))

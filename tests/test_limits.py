@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_xero.clock import Clock
-from tap_xero.limits import Pacer
+from tap_xero.transport.pacing import Pacer
 from tests.clocks import FakeTime
 
 MINUTE = 60.0

@@ -13,9 +13,9 @@ from jsonschema import Draft4Validator
 from tap_xero.demo import DemoXero
 from tap_xero.discover import catalog, default_selection, selection
 from tap_xero.errors import InputError
-from tap_xero.line_tables import LINE_TABLES, POSITION, flat_streams
-from tap_xero.schemas import stream_schema
-from tap_xero.streams import STREAMS
+from tap_xero.streams.line_tables import LINE_TABLES, POSITION, flat_streams
+from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.stream import STREAMS
 from tests.clocks import impatient_clock
 from tests.harness import Output, catalog_of, flat_catalog_of, sync, tap
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tap_xero.about import CAPABILITIES
+from tap_xero.commands.about import CAPABILITIES
 from tap_xero.config import CONFIG_SCHEMA
 from tap_xero.demo import DemoXero
 from tap_xero.discover import catalog

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from math import ceil
 
-from tap_xero import report
 from tap_xero.clock import Clock
+from tap_xero.commands import summary
 from tap_xero.demo import DemoXero
 from tap_xero.errors import DayLimitError
-from tap_xero.streams import STREAMS
+from tap_xero.streams.stream import STREAMS
 from tests.clocks import FakeTime
 from tests.harness import sync
 
@@ -40,7 +40,7 @@ def test_a_run_of_300_calls_meets_no_limit_and_hardly_waits_longer_than_it_must(
         output = sync(xero, ALL, clock=clock, page_size=6, calls_per_minute=60, max_concurrency=5)
         statuses = [call.status for call in xero.calls if call.kind == "data"]
     assert output.error is None
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     assert len(statuses) >= 300
     assert set(statuses) == {200}
     least = 60 * (ceil(len(statuses) / 60) - 1)
@@ -55,7 +55,7 @@ def test_calls_of_different_streams_run_side_by_side() -> None:
         output = sync(xero, names, max_concurrency=4)
         calls = [call for call in xero.calls if call.kind == "data"]
     assert len(calls) == 4
-    assert not report.failures(output.runs)
+    assert not summary.failures(output.runs)
     assert max(call.at for call in calls) < min(call.finished or 0 for call in calls)
 
 

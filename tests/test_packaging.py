@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tap_xero.details import DETAILS
-from tap_xero.reports import REPORTS
-from tap_xero.streams import STREAMS
+from tap_xero.details.walk import DETAILS
+from tap_xero.streams.reports import REPORTS
+from tap_xero.streams.stream import STREAMS
 
 pytestmark = pytest.mark.packaging
 

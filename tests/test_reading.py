@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tap_xero.reading import Arrival, read_ahead
+from tap_xero.paging.read_ahead import Arrival, read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

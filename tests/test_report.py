@@ -14,8 +14,8 @@ import singer
 
 from tap_xero import metrics
 from tap_xero.client import Usage
+from tap_xero.commands.summary import summary
 from tap_xero.demo import DemoXero
-from tap_xero.report import summary
 from tap_xero.state import State
 from tests.harness import catalog_of, sync, tap
 

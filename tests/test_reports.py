@@ -14,12 +14,12 @@ import pytest
 from jsonschema import Draft4Validator
 
 from tap_xero.demo import DemoXero
-from tap_xero.demo.company import ACCOUNTS
+from tap_xero.demo.books.company import ACCOUNTS
 from tap_xero.demo.examples import read_examples
 from tap_xero.discover import catalog
 from tap_xero.errors import DayLimitError
-from tap_xero.reports import REPORTS
-from tap_xero.schemas import stream_schema
+from tap_xero.streams.reports import REPORTS
+from tap_xero.streams.schema_files import stream_schema
 from tests.clocks import FakeTime
 from tests.harness import Output, sync
 

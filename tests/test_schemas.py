@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tap_xero.date_fields import is_date
 from tap_xero.demo import DemoXero
-from tap_xero.details import DETAILS
+from tap_xero.details.walk import DETAILS
 from tap_xero.errors import InputError
-from tap_xero.reports import REPORTS
-from tap_xero.schemas import resolve, schema_folder, stream_schema
-from tap_xero.streams import STREAMS
+from tap_xero.output.date_fields import is_date
+from tap_xero.streams.reports import REPORTS
+from tap_xero.streams.schema_files import resolve, schema_folder, stream_schema
+from tap_xero.streams.stream import STREAMS
 from tests.demo_login import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_xero.streams import Stream
+    from tap_xero.streams.stream import Stream
 
 FOLDER = schema_folder()
 FIXTURES = Path(__file__).parent / "fixtures"

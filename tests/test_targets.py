@@ -23,7 +23,7 @@ import pytest
 
 from tap_xero.demo import DemoXero
 from tap_xero.demo.lists import find_endpoint
-from tap_xero.streams import STREAMS
+from tap_xero.streams.stream import STREAMS
 from tests.harness import catalog_of, tap
 from tests.plugins import installed
 

@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 
 from tap_xero.clock import Clock
 from tap_xero.config import Config, load_config
-from tap_xero.downloads import prepare_folder
+from tap_xero.details.attachment_files import prepare_folder
 from tap_xero.errors import AuthorizeError, InputError, StopRunError
-from tap_xero.tokens import RefreshToken, update_file
+from tap_xero.login.refresh_token import RefreshToken, update_file
 from tests.clocks import START, FakeTime
 from tests.configs import make_config, write_config
 
@@ -52,7 +52,7 @@ ROTATE = """
     import logging, os, sys
     from tap_xero.clock import Clock
     from tap_xero.config import load_config
-    from tap_xero.tokens import RefreshToken
+    from tap_xero.login.refresh_token import RefreshToken
     from tests.clocks import START
     logging.basicConfig(format="%(levelname)s %(message)s")
     path, new, user, *groups = sys.argv[1:]

@@ -12,8 +12,8 @@ import pytest
 
 from tap_xero.clock import Clock
 from tap_xero.errors import UnreachableError
-from tap_xero.retries import TransientError
-from tap_xero.transport import Request, Transport
+from tap_xero.transport.exchange import Request, Transport
+from tap_xero.transport.retries import TransientError
 from tests.wires import handling, serving
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tap_xero.demo.wire import render
+from tap_xero.demo.xero_json import render
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _DETAIL = re.compile(r"(\w+)/\{\w+\}/(History|Attachments)")

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from tap_xero.demo.calls import Call, Reply
 from tap_xero.demo.lists import GRANTABLE
-from tap_xero.demo.wire import stamp_text
+from tap_xero.demo.xero_json import stamp_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

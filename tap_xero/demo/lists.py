@@ -15,13 +15,13 @@ from operator import attrgetter
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_xero.demo.wire import EPOCH, Document, render
+from tap_xero.demo.xero_json import EPOCH, Document, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_xero.demo.behaviour import Behaviour
-    from tap_xero.demo.tables import Row, Table
+    from tap_xero.demo.books.tables import Row, Table
 
 HIGH_VOLUME = 100_000
 CASH_JOURNALS = "Journals?paymentsOnly=true"  # the name here of what Journals gives for that

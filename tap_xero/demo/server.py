@@ -15,10 +15,12 @@ import time
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from tap_xero.demo import histories, identity, reports, standing
+from tap_xero.demo import identity
 from tap_xero.demo.behaviour import Behaviour
+from tap_xero.demo.books import histories, reference_lists, reports
+from tap_xero.demo.books.company import Company
+from tap_xero.demo.books.organisation import Organisation, start_date
 from tap_xero.demo.calls import Call, Reply
-from tap_xero.demo.company import Company
 from tap_xero.demo.connection import Connection, Request
 from tap_xero.demo.faults import Fault, PlannedFault, next_fault
 from tap_xero.demo.limits import Allowance
@@ -35,15 +37,14 @@ from tap_xero.demo.lists import (
     render_row,
     select,
 )
-from tap_xero.demo.organisation import Organisation, start_date
-from tap_xero.demo.wire import layout, render, render_answer, render_list
+from tap_xero.demo.xero_json import layout, render, render_answer, render_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from tap_xero.demo.tables import Row
-    from tap_xero.demo.wire import Document
+    from tap_xero.demo.books.tables import Row
+    from tap_xero.demo.xero_json import Document
 
 API = "/api.xro/2.0/"
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -498,7 +499,9 @@ class DemoXero:
         if row is None:
             return NOT_FOUND
         if endpoint.path == "Budgets":
-            budget = standing.budget_with_lines(self.organisation.company, row.read(), call.params)
+            budget = reference_lists.budget_with_lines(
+                self.organisation.company, row.read(), call.params
+            )
             written = render(budget, pretty=self.behaviour.pretty, depth=2)
             return self._envelope(endpoint, call, [written], None)
         variant = self._variant(endpoint, query, summary=False)

@@ -1,0 +1,1 @@
+"""What a person calls, and what a person sees."""

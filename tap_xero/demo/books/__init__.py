@@ -1,0 +1,1 @@
+"""The books that the demo Xero serves: a company, its documents and its ledger."""

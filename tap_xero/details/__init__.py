@@ -1,0 +1,1 @@
+"""History and attachments: one call for each document."""

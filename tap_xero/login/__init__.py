@@ -1,0 +1,1 @@
+"""Who the tap is: tokens, and the organisations that they reach."""

@@ -1,0 +1,1 @@
+"""One endpoint of the Accounting API, and the ways to walk it."""

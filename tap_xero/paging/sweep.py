@@ -1,0 +1,251 @@
+"""Whole pages by number, for lists whose order or size cannot be relied on.
+
+A row that leaves the list, or moves within it, between two calls shifts the rows behind it, and
+one that stood at the seam of two pages is then on neither. So the pages are read in passes, to
+and fro, for a shift that hides a row from a reader going one way does not hide it from one
+coming back. What a pass shows for the first time is yielded, and two passes that show just the
+same end the sweep. So do a few that show nothing new, where what was modified after the sweep
+began does not count: the next run is for that. One pass is enough where the list was one page,
+or where it is plain that nothing moved: Xero counted the same number of rows on every page, each
+of them was seen, and nothing was modified meanwhile.
+
+No bookmark moves before the end. A list that changes faster than it can be read ends without
+being complete, its bookmark where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_xero.errors import SlowAnswerError, StreamError
+from tap_xero.paging.pages import (
+    SECOND,
+    UNSETTLED,
+    Page,
+    Pager,
+    Start,
+    ask_reaching,
+    newest,
+    peek_at_pages,
+    wanted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_xero.paging.endpoint import ListPage, XeroList
+
+_MAX_PASSES = 25
+# Where the list keeps changing, nothing new in so many passes has to do.
+_ENOUGH = 3
+# The same where rows come in another order each time, so that some are shown twice.
+ENOUGH_OF_TWICE = 8
+# How many times as many rows as there were when the sweep began are too many for one pass.
+_TOO_MANY = 5
+# The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
+DEFAULT_PAGE_SIZE = 100
+# A single page with fewer rows than a tenth of a page is taken for the end of a list of which
+# every row was known already: this keeps a sync with nothing new at one call a list.
+_TINY = 10
+
+
+@dataclass
+class _Pass:
+    """What one pass has shown; `lengths` are the rows on each of its pages.
+
+    `began` is Xero's clock at its first answer, `old` are its rows that were there when the
+    sweep began, `fresh` those of them that no pass had shown before.
+    """
+
+    lengths: list[int] = field(default_factory=list)
+    ids: set[int] = field(default_factory=set)
+    counts: set[int | None] = field(default_factory=set)
+    began: int | None = None
+    old: int = 0
+    fresh: int = 0
+    begins_full: bool = False
+
+    @property
+    def shows_rows_twice(self) -> bool:
+        """Whether a row came more than once."""
+        return len(self.ids) < sum(self.lengths)
+
+    @property
+    def was_one_page(self) -> bool:
+        """Whether one answer held the whole list."""
+        return len(self.lengths) == 1 or (self.lengths[1:] == [0] and not self.begins_full)
+
+
+def page_numbers(
+    xero_list: XeroList, start: Start, first: ListPage | None = None
+) -> Iterator[Page]:
+    """Read every page until nothing new appears; `first` is page 1 if it has been read.
+
+    Raises StreamError when Xero sends the same full page again and again.
+    """
+    sweep = _Sweep(xero_list, start)
+    answers, goes_back = sweep.forth(first), False
+    for _ in range(_MAX_PASSES):
+        this = _Pass()
+        try:
+            for source in answers:
+                yield Page(sweep.take(source, this), source)
+                if sum(this.lengths) > _TOO_MANY * (this.old + _TOO_MANY * sweep.size):
+                    return
+        except SlowAnswerError:
+            sweep.size = halved(sweep.size)
+            answers, goes_back = sweep.forth(), False
+            continue
+        if sweep.is_complete_after(this):
+            yield Page([], source, complete_to=sweep.newest, last=True)
+            return
+        goes_back = not goes_back
+        answers = sweep.back(len(this.lengths)) if goes_back else sweep.forth()
+
+
+PAGE_NUMBERS = Pager(page_numbers, peek_at_pages)
+
+
+class _Sweep:
+    """All passes together: what they have shown, and when they began."""
+
+    def __init__(self, xero_list: XeroList, start: Start) -> None:
+        self.size = start.page_size
+        self.newest: int | None = None
+        self._list = xero_list
+        self._start = start
+        self._shown: set[int] = set()
+        self._began: int | None = None
+        self._before: _Pass | None = None
+        self._idle_passes = 0
+
+    def forth(self, first: ListPage | None = None) -> Iterator[ListPage]:
+        """Yield the pages from the first on, until one is the last or empty."""
+        page, number = first or self._ask(1), 1
+        yield page
+        while page.rows and not _is_last(page, number, self.size, self._start.bookmark):
+            following = self._following(page, number)
+            if following is None:
+                return
+            page, number = following, number + 1
+            yield page
+
+    def back(self, last: int) -> Iterator[ListPage]:
+        """Yield the pages from the last to the first."""
+        return (self._ask(number) for number in range(last, 0, -1))
+
+    def take(self, source: ListPage, this: _Pass) -> list[bytes]:
+        """Note what a page shows, and return the rows that are wanted and new to the sweep."""
+        if self._began is None:
+            self._began = source.server_ms
+        if not this.lengths:
+            this.began = source.server_ms
+            this.begins_full = is_full(source, self.size)
+        this.lengths.append(len(source.rows))
+        this.counts.add(source.pagination.itemCount if source.pagination else None)
+        known = (stamp for stamp in (self.newest, newest(source)) if stamp is not None)
+        self.newest = max(known, default=None)
+        rows = []
+        for row, stamp, row_id in zip(source.rows, source.stamps, source.ids, strict=True):
+            is_old = stamp is None or self._began is None or stamp < self._began
+            this.old += is_old and row_id not in this.ids
+            this.ids.add(row_id)
+            if row_id not in self._shown:
+                self._shown.add(row_id)
+                this.fresh += is_old
+                if wanted(stamp, self._start.since):
+                    rows.append(row)
+        return rows
+
+    def is_complete_after(self, this: _Pass) -> bool:
+        """Say whether, with this pass, every row has been shown."""
+        before, self._before = self._before, this
+        if this.was_one_page or self._nothing_moved(this):
+            return True
+        if before is None:
+            return False
+        self._idle_passes = 0 if this.fresh else self._idle_passes + 1
+        if this.shows_rows_twice:
+            return self._idle_passes >= ENOUGH_OF_TWICE
+        return this.ids == before.ids or self._idle_passes >= _ENOUGH
+
+    def _nothing_moved(self, this: _Pass) -> bool:
+        """Ask what was modified since the newest row: only what was there before this pass."""
+        if this.counts != {len(this.ids)} or this.shows_rows_twice:
+            return False
+        if not self._list.takes_modified_since or self.newest is None or this.began is None:
+            return False
+        settled = this.began - UNSETTLED
+        since = min(self.newest, settled) - SECOND
+        params = self._list.page_params(1, self.size)
+        latest, _ = ask_reaching(self._list, since, self.newest, self._start.reach, **params)
+        is_whole = pagination_adds_up(latest, 1) and not is_full(latest, self.size)
+        is_older = all(stamp < settled for stamp in latest.known_stamps)
+        return is_whole and is_older and this.ids.issuperset(latest.ids)
+
+    def _ask(self, number: int) -> ListPage:
+        params = self._list.page_params(number, self.size)
+        return self._list.ask(self._start.asked_since, **params)
+
+    def _following(self, page: ListPage, number: int) -> ListPage | None:
+        """Return the page behind `page`, or None where that is sent again, being everything.
+
+        The same rows come again, too, when just a page of them was put before them, or when
+        chance orders rows of one stamp so. Then page `number` has changed, now or next time.
+        """
+        for _ in range(2):
+            following = self._ask(number + 1)
+            if _differ(following, page):
+                return following
+            if not is_full(page, self.size):
+                return None
+            if _differ(self._ask(number), page):
+                return following
+        if _claims_to_be_last(page, number):
+            return None
+        raise StreamError(f"{self._list.path}: Xero sends page {number} as {number + 1} too")
+
+
+def halved(size: int) -> int:
+    """Return the next smaller page size to ask for when pages of `size` rows take too long."""
+    return max(size // 2, 1)
+
+
+def is_full(source: ListPage, size: int) -> bool:
+    """Say whether there may be another page behind this one, going by its length alone."""
+    claimed = source.pagination.pageSize if source.pagination else size
+    return len(source.rows) in (size, claimed, DEFAULT_PAGE_SIZE)
+
+
+def is_everything(source: ListPage, size: int) -> bool:
+    """Say whether these are more rows than any page holds, as manual journals have come."""
+    return len(source.rows) > max(size, DEFAULT_PAGE_SIZE)
+
+
+def pagination_adds_up(source: ListPage, number: int) -> bool:
+    """Say whether Xero's account of the pages agrees with itself and with page `number`."""
+    told = source.pagination
+    if told is None or told.pageSize < 1 or told.pageCount != -(-told.itemCount // told.pageSize):
+        return False
+    due = max(min(told.pageSize, told.itemCount - (number - 1) * told.pageSize), 0)
+    return len(source.rows) == due or (number == 1 and len(source.rows) == told.itemCount)
+
+
+def _is_last(page: ListPage, number: int, size: int, bookmark: int | None) -> bool:
+    if is_everything(page, size):
+        return True
+    if pagination_adds_up(page, number):
+        return _claims_to_be_last(page, number) and not is_full(page, size)
+    latest = newest(page)
+    nothing_new = bookmark is not None and latest is not None and latest <= bookmark
+    return number == 1 and nothing_new and len(page.rows) * _TINY < min(size, DEFAULT_PAGE_SIZE)
+
+
+def _differ(one: ListPage, other: ListPage) -> bool:
+    return set(one.ids) != set(other.ids)
+
+
+def _claims_to_be_last(page: ListPage, number: int) -> bool:
+    told = page.pagination
+    return told is not None and pagination_adds_up(page, number) and number >= told.pageCount

@@ -1,0 +1,1 @@
+"""Which streams there are, their schemas and their rows."""

@@ -1,0 +1,1 @@
+"""One HTTP exchange, without a word of Xero's data."""
