@@ -26,26 +26,37 @@ $(TARGET_VENV)/installed:
 demo: $(VENV)/installed $(TARGET_VENV)/installed ## Sync the demo organisation through target-jsonl and show what arrived
 	$(PYTHON) scripts/demo.py $(TARGET_VENV)/bin/target-jsonl demo-output
 
-test: $(VENV)/installed ## Lint, check types and run all tests
+lint: $(VENV)/installed ## Check style and format
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
+
+format: $(VENV)/installed ## Format the code
+	$(PYTHON) -m ruff format
+	$(PYTHON) -m ruff check --fix
+
+types: $(VENV)/installed ## Check types
 	$(PYTHON) -m mypy
+
+unit: $(VENV)/installed ## Run the tests of the rooms: all but whole runs and the project itself
+	$(PYTHON) -m pytest --numprocesses 2 --ignore tests/whole_run --ignore tests/project
+
+test: lint types ## Lint, check types and run all tests
 	$(PYTHON) -m pytest --numprocesses 2
 
 docs: $(VENV)/installed ## Write the generated tables and catalog.json anew
 	$(PYTHON) scripts/update_docs.py
-	$(PYTHON) -m tests.faults
+	$(PYTHON) -m tests.support.fault_table
 
 bench: $(VENV)/installed ## Measure CPU, memory and calls; writes benchmarks/RESULTS.md
 	$(PYTHON) benchmarks/run.py
 
 RUNS ?= 10000
 simulate: $(VENV)/installed ## Prove that no record is lost, in RUNS simulated runs
-	$(PYTHON) -m tests.simulation $(RUNS)
+	$(PYTHON) -m tests.whole_run.simulation $(RUNS)
 
 RECORDS ?= 200000
 soak: $(VENV)/installed ## Sync RECORDS records with faults in every twentieth call
-	$(PYTHON) -m tests.soak $(RECORDS)
+	$(PYTHON) -m tests.whole_run.soak $(RECORDS)
 
 test-targets: $(VENV)/installed ## Load the demo organisation into real targets (needs Debian's postgresql)
 	$(PYTHON) -m pytest -m targets
@@ -56,4 +67,4 @@ compare-api: $(VENV)/installed ## Compare schemas and streams with an API descri
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(TARGET_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test docs bench simulate soak test-targets compare-api clean
+.PHONY: help install demo lint format types unit test docs bench simulate soak test-targets compare-api clean

@@ -34,16 +34,16 @@ from tap_xero.errors import (
 from tap_xero.transport.error_answers import explanation, rate_limit, retry_after
 from tap_xero.transport.exchange import Reply, Request, Transport
 from tap_xero.transport.retries import TransientError
-from tests.clocks import START, FakeTime
-from tests.configs import make_config
-from tests.wires import handling, serving, trickling
+from tests.support.config_files import make_config
+from tests.support.fake_clock import START, FakeTime
+from tests.support.raw_server import handling, serving, trickling
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.wires import Wire
+    from tests.support.raw_server import Wire
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 

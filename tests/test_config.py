@@ -14,8 +14,8 @@ from jsonschema import Draft4Validator
 
 from tap_xero.config import CONFIG_SCHEMA, Config, load_config
 from tap_xero.errors import InputError
-from tests.clocks import START
-from tests.configs import make_config, write_config
+from tests.support.config_files import make_config, write_config
+from tests.support.fake_clock import START
 
 SAMPLE = Path(__file__).parent.parent / "sample_config.json"
 

@@ -15,7 +15,7 @@ import singer
 from tap_xero.discover import catalog, default_selection, selection
 from tap_xero.errors import InputError
 from tap_xero.streams.stream import STREAMS
-from tests.harness import catalog_of, tap
+from tests.support.run_tap import catalog_of, tap
 
 ROOT = Path(__file__).parent.parent
 

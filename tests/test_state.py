@@ -12,16 +12,27 @@ import pytest
 from tap_xero import dates
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import DayLimitError, InputError
-from tests.books import DAY, FIRST, SECOND, bookmark, data_calls, expected, keys, row, rows, spread
-from tests.clocks import FakeTime
-from tests.harness import catalog_of, sync, tap
+from tests.support.fake_clock import FakeTime
+from tests.support.rows import (
+    DAY,
+    FIRST,
+    SECOND,
+    bookmark,
+    data_calls,
+    expected,
+    keys,
+    row,
+    rows,
+    spread,
+)
+from tests.support.run_tap import catalog_of, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from tap_xero.demo import Call
-    from tests.harness import Output
+    from tests.support.run_tap import Output
 
 NOON = dates.to_ms_of(datetime(2026, 7, 1, 12, tzinfo=timezone.utc))  # the fake clock's start
 HOUR = 3600 * SECOND

@@ -1,0 +1,165 @@
+"""Which room may import which. A stranger can read the architecture off this table.
+
+A room is a package of tap_xero, or a module that stands at its root. A room may import the rooms
+above it, and of those only the ones that its row names.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent.parent / "tap_xero"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # Words that all rooms share.
+    "errors": set(),
+    "clock": set(),
+    "metrics": set(),
+    "singer_metadata": set(),
+    "dates": set(),
+    "config": {"errors"},
+    # One call to Xero.
+    "transport": {"clock", "errors"},
+    "login": {"clock", "config", "errors", "transport"},
+    "client": {"clock", "config", "errors", "login", "metrics", "transport"},
+    # Which streams there are, and how to walk them.
+    "paging": {"client", "dates", "errors", "streams"},
+    "streams": {"client", "config", "dates", "details", "errors", "paging"},
+    "output": {"dates", "errors", "paging", "transport"},
+    # What this run is to read, and from where.
+    "discover": {"details", "errors", "singer_metadata", "streams"},
+    "coverage": {"config", "dates", "paging", "streams"},
+    "state": {
+        "config",
+        "coverage",
+        "dates",
+        "details",
+        "discover",
+        "errors",
+        "paging",
+        "streams",
+    },
+    "details": {
+        "client",
+        "config",
+        "dates",
+        "discover",
+        "errors",
+        "paging",
+        "state",
+        "streams",
+    },
+    # The loop, and the commands around it.
+    "sync": {
+        "client",
+        "config",
+        "details",
+        "discover",
+        "errors",
+        "output",
+        "paging",
+        "state",
+        "streams",
+    },
+    "commands": {
+        "client",
+        "clock",
+        "config",
+        "discover",
+        "errors",
+        "login",
+        "metrics",
+        "state",
+        "streams",
+        "sync",
+        "transport",
+    },
+    "cli": {
+        "client",
+        "clock",
+        "commands",
+        "config",
+        "dates",
+        "demo",
+        "discover",
+        "errors",
+        "output",
+        "state",
+        "streams",
+        "sync",
+    },
+}
+# Imports that run upwards.
+UPWARDS = {
+    ("paging", "streams"),
+    ("streams", "details"),
+    ("discover", "details"),
+    ("state", "details"),
+}
+
+
+def files_of(room: str) -> list[Path]:
+    """Return the modules of a room: one at the root, all of a package."""
+    alone = PACKAGE / f"{room}.py"
+    return [alone] if alone.exists() else sorted((PACKAGE / room).rglob("*.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return what a module imports of the package, also for types only, as `room` or `room.x`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        if node.module == "tap_xero":
+            found |= {alias.name for alias in node.names}
+        elif node.module.startswith("tap_xero."):
+            found.add(node.module.removeprefix("tap_xero."))
+    return found - {"__version__"}
+
+
+def imports(room: str) -> set[str]:
+    """Return the other rooms that a room imports."""
+    modules = {module for path in files_of(room) for module in imported_modules(path)}
+    return {module.split(".")[0] for module in modules} - {room}
+
+
+def rooms() -> list[str]:
+    modules = [path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")]
+    packages = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    return sorted([*modules, *packages])
+
+
+def test_every_room_has_its_row() -> None:
+    assert rooms() == sorted([*MAY_IMPORT, "demo"])
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_rooms_import_what_the_table_allows_and_no_less(room: str) -> None:
+    assert imports(room) == MAY_IMPORT[room]
+
+
+def test_imports_run_one_way() -> None:
+    above: set[str] = set()
+    upwards = set()
+    for room, imported in MAY_IMPORT.items():
+        upwards |= {(room, other) for other in imported - above - {"demo"}}
+        above.add(room)
+    assert upwards == UPWARDS
+
+
+def test_the_demo_needs_nothing_of_the_tap_and_only_the_command_knows_it() -> None:
+    assert imports("demo") == set()
+    assert [room for room in MAY_IMPORT if "demo" in imports(room)] == ["cli"]
+
+
+def test_only_the_writer_touches_stdout() -> None:
+    for path in (path for room in MAY_IMPORT for path in files_of(room)):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        called = {function.id for function in calls if isinstance(function, ast.Name)}
+        assert "print" not in called, path
+        touched = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert "stdout" not in touched, path

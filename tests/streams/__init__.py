@@ -1,0 +1,1 @@
+"""Tests of the streams and their schemas."""

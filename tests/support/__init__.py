@@ -1,0 +1,1 @@
+"""What the tests share: a clock, configs, servers, runs of the tap, and tables."""
