@@ -332,9 +332,9 @@ def table() -> Iterator[Listing]:
     from tap_xero.paging.pages import JOURNAL_NUMBERS
     from tap_xero.paging.seek import MODIFIED_SINCE
     from tap_xero.paging.sweep import PAGE_NUMBERS
-    from tap_xero.streams.stream import STREAMS
+    from tap_xero.streams.table import LISTS
 
-    for stream in STREAMS:
+    for stream in LISTS:
         sends = {*stream.params}
         if stream.takes_modified_since:
             sends.add("If-Modified-Since")

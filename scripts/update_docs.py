@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tap_xero import discover
 from tap_xero.config import CONFIG_SCHEMA, allowed
 from tap_xero.streams.line_tables import flat_streams
-from tap_xero.streams.offered import OFFERED
+from tap_xero.streams.table import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def _stream_table() -> str:
             _replication(stream),
             "yes" if stream.selected_by_default else "no",
         ]
-        for stream in OFFERED
+        for stream in STREAMS
     ]
     return _table(head, rows)
 
@@ -82,7 +82,7 @@ def _stream_details() -> str:
             _scope(stream.broad_scope + stream.read_scope.removeprefix(stream.scope)),
             stream.unseen,
         ]
-        for stream in OFFERED
+        for stream in STREAMS
     ]
     return _table(head, rows)
 

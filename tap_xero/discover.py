@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tap_xero.details.walk import detail_of
 from tap_xero.errors import InputError
 from tap_xero.singer_metadata import singer_metadata
 from tap_xero.streams.line_tables import flat_streams
-from tap_xero.streams.offered import OFFERED
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import REMOVED_STREAMS, Stream
+from tap_xero.streams.table import REMOVED_STREAMS, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
+
+    from tap_xero.streams.stream import Stream
 
     LoadSchema: TypeAlias = Callable[[], dict[str, Any]]
 
@@ -127,7 +127,7 @@ def _offered(line_tables: bool) -> Iterable[tuple[Stream, LoadSchema, frozenset[
     if line_tables:
         return ((each.stream, partial(dict, each.schema), each.lists) for each in flat_streams())
     none: frozenset[str] = frozenset()
-    return ((stream, partial(stream_schema, stream.tap_stream_id), none) for stream in OFFERED)
+    return ((stream, partial(stream_schema, stream.tap_stream_id), none) for stream in STREAMS)
 
 
 def _name(entry: Mapping[str, Any], source: str) -> str:
@@ -140,7 +140,7 @@ def _name(entry: Mapping[str, Any], source: str) -> str:
 def _warn_of_details_of_nothing(selected: Sequence[Selection], source: str) -> None:
     names = {item.stream.tap_stream_id for item in selected}
     for item in selected:
-        if item.stream.resumes and names.isdisjoint(detail_of(item.stream).documents):
+        if item.stream.resumes and names.isdisjoint(item.stream.documents):
             LOGGER.warning(
                 "%s selects %s but no stream of documents that have it, such as invoices",
                 source,

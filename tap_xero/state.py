@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
 from tap_xero.coverage import lack_of, narrowed, settings_of
-from tap_xero.details.walk import DOCUMENT, detail_of
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import MINUTE, SECOND, UNSETTLED, Position, Start
 from tap_xero.streams.months import Calendar
-from tap_xero.streams.stream import STREAM_BY_ID, UPDATED
+from tap_xero.streams.stream import DOCUMENT, UPDATED
+from tap_xero.streams.table import STREAM_BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -277,10 +277,11 @@ def _places(selections: Sequence[Selection]) -> Iterator[tuple[Place, Stream]]:
     """Yield where in the state bookmarks stand, each with the list that it is about."""
     for selection in selections:
         stream = selection.stream
+        for documents in stream.documents:
+            yield (stream.tap_stream_id, documents), STREAM_BY_ID[documents]
         if stream.resumes:
-            for documents in detail_of(stream).documents:
-                yield (stream.tap_stream_id, documents), STREAM_BY_ID[documents]
-        elif selection.replication_key and not stream.parent:
+            continue
+        if selection.replication_key and not stream.parent:
             yield (stream.tap_stream_id,), stream
 
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from tap_xero.details.fair_share import in_turn
 from tap_xero.details.plan import DetailWalks, ReadList
-from tap_xero.details.walk import detail_of
 from tap_xero.errors import OutputError, SkipStreamError, StreamError, TapError
 from tap_xero.output.records import Records
 from tap_xero.output.writer import activate_version, page_lines
@@ -223,7 +222,7 @@ class Sync:
         run.complete = run.error is None
         is_cut_short = any(walk.name == run.name for walk in under_way)
         unread = (each.name for each in self.runs if not each.complete)
-        of_unread = not set(detail_of(run.selection.stream).documents).isdisjoint(unread)
+        of_unread = not set(run.selection.stream.documents).isdisjoint(unread)
         run.continues = is_cut_short or of_unread
         if is_cut_short:
             LOGGER.info(

@@ -14,7 +14,7 @@ import singer
 
 from tap_xero.discover import catalog, default_selection, selection
 from tap_xero.errors import InputError
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tests.support.run_tap import catalog_of, tap
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def test_catalog_json_is_exactly_what_discovery_prints() -> None:
 
 def test_catalog_json_selects_just_the_default_streams() -> None:
     selected = [item.stream for item in selection(catalog(), "catalog.json")]
-    assert selected == [stream for stream in STREAMS if stream.selected_by_default]
+    assert selected == [stream for stream in LISTS if stream.selected_by_default]
     assert [item.stream for item in default_selection()] == selected
 
 
@@ -56,7 +56,7 @@ def test_discovery_loads_no_module_that_only_a_sync_needs() -> None:
     assert (done.stderr.strip(), len(done.stdout) > 1_000_000) == ("", True)
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.tap_stream_id)
+@pytest.mark.parametrize("stream", LISTS, ids=lambda stream: stream.tap_stream_id)
 def test_keys_and_replication_keys_cannot_be_left_out(stream: Any) -> None:  # noqa: ANN401
     entry = entry_of(catalog(), stream.tap_stream_id)
     metadata = metadata_of(entry)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tap_xero import __version__
 from tap_xero.config import CONFIG_SCHEMA, allowed
-from tap_xero.streams.offered import OFFERED
+from tap_xero.streams.table import STREAMS
 
 CAPABILITIES = ("about", "catalog", "discover", "properties", "state", "activate-version")
 
@@ -22,7 +22,7 @@ def about() -> dict[str, Any]:
         "supported_python_versions": ["3.10", "3.11", "3.12", "3.13"],
         "capabilities": list(CAPABILITIES),
         "settings": _settings(),
-        "streams": [stream.tap_stream_id for stream in OFFERED],
+        "streams": [stream.tap_stream_id for stream in STREAMS],
     }
 
 

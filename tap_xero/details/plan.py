@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero import dates
 from tap_xero.details.attachment_files import prepare_folder
-from tap_xero.details.walk import Allowance, Walk, detail_of
+from tap_xero.details.walk import DETAILS, Allowance, Walk
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import SECOND, Start
 from tap_xero.streams.stream import open_list
@@ -59,7 +59,7 @@ class DetailWalks:
                 selection.stream.tap_stream_id, documents
             )
             for selection in selections
-            for documents in detail_of(selection.stream).documents
+            for documents in selection.stream.documents
         }
 
     def of(self, selection: Selection, lists: Iterable[ReadList]) -> Iterator[Walk]:
@@ -88,7 +88,8 @@ class DetailWalks:
         documents, details = read.selection.stream, selection.stream
         below = replace(details, path=documents.path)
         return Walk(
-            detail=detail_of(details),
+            stream=details,
+            detail=DETAILS[details.tap_stream_id],
             parent=documents,
             listing=open_list(self._client, documents, self._config),
             answers=open_list(self._client, below, self._config),

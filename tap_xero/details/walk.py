@@ -29,8 +29,8 @@ from tap_xero import dates
 from tap_xero.details import attachment_files
 from tap_xero.errors import GoneError, SkipStreamError, StreamError
 from tap_xero.paging.endpoint import closed, opened, to_raw
-from tap_xero.paging.pages import ONE_ANSWER, Page, Position
-from tap_xero.streams.stream import UPDATED, Stream
+from tap_xero.paging.pages import Page, Position
+from tap_xero.streams.stream import DOCUMENT, UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from tap_xero.paging.endpoint import ListPage, Row, XeroList
     from tap_xero.paging.pages import Start
+    from tap_xero.streams.stream import Stream
 
 LOGGER = logging.getLogger(__name__)
 
-DOCUMENT = "DocumentID"
 # So many documents of a list, one after the other, are refused where all would be; or as many as
 # there are, or as all calls of a run suffice for, where those are fewer.
 _REFUSALS = 3
@@ -60,13 +60,12 @@ class Document(NamedTuple):
 
 @dataclass(frozen=True)
 class Detail:
-    """A stream of details: of the lists `documents` (streams), for each document that has any.
+    """How a stream of details is read.
 
-    `read` returns a document's records, or None where the calls of the run do not suffice.
+    `has_any` says whether a document has such details. `read` returns the records of one document,
+    or None if the calls of the run do not suffice.
     """
 
-    stream: Stream
-    documents: tuple[str, ...]
     has_any: Callable[[Row], bool]
     read: Callable[[Walk, Document], Page | None]
 
@@ -94,6 +93,7 @@ class Walk:
     files go, None for nowhere. `passed_over` is shared by the walks of a stream.
     """
 
+    stream: Stream
     detail: Detail
     parent: Stream
     listing: XeroList
@@ -111,7 +111,7 @@ class Walk:
     @property
     def name(self) -> str:
         """The tap_stream_id of the details."""
-        return self.detail.stream.tap_stream_id
+        return self.stream.tap_stream_id
 
     def pages(self) -> Iterator[Page]:
         """Yield the records of one document after the other, and each position come to.
@@ -309,47 +309,7 @@ def _length(row: Row) -> int | None:
         return None
 
 
-def _detail_stream(name: str, path: str, key: str, scope: str, rows_key: str) -> Stream:
-    return Stream(
-        name,
-        f"{{Documents}}/{{DocumentID}}/{path}",
-        ("DocumentType", DOCUMENT, key),
-        scope,
-        ONE_ANSWER,  # for each document
-        UPDATED,  # of the document
-        selected_by_default=False,
-        rows_key=rows_key,
-        resumes=True,
-    )
-
-
-def detail_of(stream: Stream) -> Detail:
-    """Return the row of `DETAILS` behind a stream that is selected."""
-    return next(detail for detail in DETAILS if detail.stream == stream)
-
-
-# Which documents have them: Xero OpenAPI 16.1.0. Not walked are bank transfers and repeating
-# invoices: nothing says when they changed.
-DETAILS: tuple[Detail, ...] = (
-    Detail(
-        _detail_stream("history", "History", "Number", "", "HistoryRecords"),
-        (
-            *("bank_transactions", "batch_payments", "contacts", "credit_notes"),
-            *("expense_claims", "invoices", "items", "manual_journals", "overpayments"),
-            *("payments", "prepayments", "purchase_orders", "quotes", "receipts"),
-        ),
-        lambda _: True,
-        _history,
-    ),
-    Detail(
-        _detail_stream(
-            "attachments", "Attachments", "AttachmentID", "accounting.attachments", "Attachments"
-        ),
-        (
-            *("accounts", "bank_transactions", "contacts", "credit_notes", "invoices"),
-            *("manual_journals", "purchase_orders", "quotes", "receipts"),
-        ),
-        _has_attachments,
-        _attachments,
-    ),
-)
+DETAILS: dict[str, Detail] = {
+    "history": Detail(lambda _: True, _history),
+    "attachments": Detail(_has_attachments, _attachments),
+}

@@ -22,9 +22,9 @@ from msgspec import Raw
 
 from tap_xero.paging.endpoint import Row, closed, opened
 from tap_xero.paging.pages import Page
-from tap_xero.streams.offered import OFFERED
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAM_BY_ID, UPDATED, Stream
+from tap_xero.streams.stream import UPDATED, Stream
+from tap_xero.streams.table import STREAM_BY_ID, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -176,7 +176,7 @@ class FlatStream(NamedTuple):
 
 def flat_streams() -> Iterator[FlatStream]:
     """Yield every stream as it is when line tables are on: each parent, then its tables."""
-    for stream in OFFERED:
+    for stream in STREAMS:
         schema = stream_schema(stream.tap_stream_id)
         properties = schema["properties"]
         flat = {**schema, "properties": _flat(properties)}

@@ -21,7 +21,6 @@ from tap_xero.paging.pages import Outlook, Page, Pager, Start
 from tap_xero.paging.seek import MODIFIED_SINCE
 from tap_xero.streams.months import month_end, month_start
 from tap_xero.streams.report_cells import cell_rows
-from tap_xero.streams.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,9 +96,6 @@ def _years(start: Start) -> list[int]:
     """Return the years in which a month is to be read; the current one is among them."""
     years = {month.end.year for month in _months(start)}
     return sorted(year for year in years if year >= FIRST_1099_YEAR)
-
-
-YEARLY = Pager(_yearly, _peek_at_years)
 
 
 def by_contact(side: str) -> Pager:
@@ -220,63 +216,14 @@ def _one_month(period: Period, _: Calendar) -> dict[str, str]:
     return {"date": period.begin.isoformat(), "periods": "1", "timeframe": "1"}
 
 
-_CELL = ("RowNumber", "ColumnNumber")
-
-
-def _report(
-    name: str, path: str, scope: str, pager: Pager, *keys: str, second_scope: str = ""
-) -> Stream:
-    return Stream(
-        name,
-        f"Reports/{path}",
-        (PERIOD_END, *keys, *_CELL),
-        f"accounting.reports.{scope}",
-        pager,
-        PERIOD_END,
-        selected_by_default=False,
-        rows_key="Reports",
-        second_scope=second_scope,
-    )
-
-
-# Parameters and which reports take paymentsOnly: Xero OpenAPI 16.1.0. The standard layout is asked
-# for since a layout of the user's own may leave accounts out or put them together.
-REPORTS: tuple[Stream, ...] = (
-    _report(
-        "balance_sheet",
-        "BalanceSheet",
-        "balancesheet",
-        monthly(_as_of_standard, by_basis=True),
-        "Basis",
-    ),
-    _report(
-        "profit_and_loss",
-        "ProfitAndLoss",
-        "profitandloss",
-        monthly(_span_standard, by_basis=True),
-        "Basis",
-    ),
-    _report(
-        "trial_balance", "TrialBalance", "trialbalance", monthly(_as_of, by_basis=True), "Basis"
-    ),
-    _report("bank_summary", "BankSummary", "banksummary", monthly(_span)),
-    _report("budget_summary", "BudgetSummary", "budgetsummary", monthly(_one_month)),
-    _report("executive_summary", "ExecutiveSummary", "executivesummary", monthly(_as_of)),
-    _report(
-        "aged_receivables_by_contact",
-        "AgedReceivablesByContact",
-        "aged",
-        by_contact("AccountsReceivable"),
-        "ContactID",
-        second_scope="accounting.contacts.read",
-    ),
-    _report(
-        "aged_payables_by_contact",
-        "AgedPayablesByContact",
-        "aged",
-        by_contact("AccountsPayable"),
-        "ContactID",
-        second_scope="accounting.contacts.read",
-    ),
-    _report("tenninetynine", "TenNinetyNine", "tenninetynine", YEARLY),
-)
+# Parameters, and which reports take paymentsOnly: Xero OpenAPI 16.1.0. The tap asks for the
+# standard layout because a layout of the user's own may leave accounts out or merge them.
+BALANCE_SHEET = monthly(_as_of_standard, by_basis=True)
+PROFIT_AND_LOSS = monthly(_span_standard, by_basis=True)
+TRIAL_BALANCE = monthly(_as_of, by_basis=True)
+BANK_SUMMARY = monthly(_span)
+BUDGET_SUMMARY = monthly(_one_month)
+EXECUTIVE_SUMMARY = monthly(_as_of)
+AGED_RECEIVABLES = by_contact("AccountsReceivable")
+AGED_PAYABLES = by_contact("AccountsPayable")
+TEN_NINETY_NINE = Pager(_yearly, _peek_at_years)

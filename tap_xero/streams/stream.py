@@ -1,12 +1,7 @@
-"""The streams: one row for each list of the Accounting API.
+"""What a stream is: a row of the table in `streams/table.py`.
 
-Names, keys and replication keys are those of tap-xero 2.x. Paths, parameters and which lists
-take If-Modified-Since or pages are from Xero OpenAPI 16.1.0; scopes are the granular ones of
-developer.xero.com (FAQ on granular scopes), with the broad scope that apps from before March
-2026 hold in their place.
-
-To add a stream: a row here, a schema in `schemas/`, a fixture in `tests/fixtures/` and a line in
-the changelog.
+Scopes are the granular ones of developer.xero.com (FAQ on granular scopes). Apps from before March
+2026 hold a broad scope in their place.
 """
 
 from __future__ import annotations
@@ -16,10 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_xero.errors import MissingScopeError
 from tap_xero.paging.endpoint import XeroList, not_ready
-from tap_xero.paging.pages import JOURNAL_NUMBERS, ONE_ANSWER
-from tap_xero.paging.seek import MODIFIED_SINCE
-from tap_xero.paging.sweep import PAGE_NUMBERS
-from tap_xero.streams.budgets import BUDGETS_WITH_LINES
+from tap_xero.paging.pages import ONE_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,18 +23,20 @@ if TYPE_CHECKING:
     from tap_xero.paging.pages import Pager
 
 UPDATED = "UpdatedDateUTC"
-BY_UPDATED = {"order": f"{UPDATED} ASC"}
-UNIT_PRICES = {"unitdp": "4"}  # else Xero rounds unit prices to 2 decimals
+DOCUMENT = "DocumentID"
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A list of Xero as a Singer stream.
+    """A Singer stream and the endpoint that it is read from.
 
-    `scope` is the granular scope (without `.read`) that opens it, empty where that depends.
-    `rows_key` is where the answer holds the rows, `page_size` is set where Xero fixes it, `unseen`
-    says in words what changes modified-since does not show, `archived_on_demand` that archived
-    rows come if the user wants.
+    `scope` is the granular scope (without `.read`) that the endpoint takes; it is empty where the
+    scope depends on the document. `rows_key` is the field of an answer that holds the rows, if
+    its name is not the path. `page_size` is set where Xero fixes it. `unseen` says in words which
+    changes If-Modified-Since does not show. `archived_on_demand`: archived rows come only if the
+    config asks for them. `second_scope` is a scope that reading the stream takes beside its own.
+    `documents` names the streams whose documents are read one by one for the details that this
+    stream holds. `parent` names the stream from whose rows a line table is made.
     """
 
     tap_stream_id: str
@@ -53,13 +47,18 @@ class Stream:
     replication_key: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     selected_by_default: bool = True
-    rows_key: str = ""  # where it is not the path
+    rows_key: str = ""
     page_size: int | None = None
     unseen: str = ""
     archived_on_demand: bool = False
-    second_scope: str = ""  # which reading it takes beside its own
-    resumes: bool = False  # takes several runs, each from where the last one stopped
-    parent: str = ""  # the stream from whose answers this one is made, see `line_tables`
+    second_scope: str = ""
+    documents: tuple[str, ...] = ()
+    parent: str = ""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether one run may not suffice: the next run continues where this one stops."""
+        return bool(self.documents)
 
     @property
     def replication_method(self) -> str:
@@ -111,249 +110,6 @@ _BROAD = {
         "accounting.reports",
     ),
 }
-
-STREAMS: tuple[Stream, ...] = (
-    # By number.
-    Stream(
-        "journals",
-        "Journals",
-        ("JournalID",),
-        "accounting.journals",
-        JOURNAL_NUMBERS,
-        "JournalNumber",
-        selected_by_default=False,
-    ),
-    # Pages of modified rows.
-    Stream(
-        "bank_transactions",
-        "BankTransactions",
-        ("BankTransactionID",),
-        "accounting.banktransactions",
-        MODIFIED_SINCE,
-        UPDATED,
-        {**BY_UPDATED, **UNIT_PRICES},
-    ),
-    Stream(
-        "contacts",
-        "Contacts",
-        ("ContactID",),
-        "accounting.contacts",
-        MODIFIED_SINCE,
-        UPDATED,
-        BY_UPDATED,
-        unseen="Balances, IsSupplier and IsCustomer",
-        archived_on_demand=True,
-    ),
-    Stream(
-        "credit_notes",
-        "CreditNotes",
-        ("CreditNoteID",),
-        "accounting.invoices",
-        MODIFIED_SINCE,
-        UPDATED,
-        {**BY_UPDATED, **UNIT_PRICES},
-        unseen="DueDate and SentToContact of part-paid ones; a contact or account renamed",
-    ),
-    Stream(
-        "invoices",
-        "Invoices",
-        ("InvoiceID",),
-        "accounting.invoices",
-        MODIFIED_SINCE,
-        UPDATED,
-        {**BY_UPDATED, **UNIT_PRICES},
-        unseen="DueDate and SentToContact of part-paid ones; a contact or account renamed",
-    ),
-    Stream(
-        "manual_journals",
-        "ManualJournals",
-        ("ManualJournalID",),
-        "accounting.manualjournals",
-        MODIFIED_SINCE,
-        UPDATED,
-        # No order: with it, Xero has sent every journal on every page (singer-io/tap-xero #104).
-    ),
-    Stream(
-        "overpayments",
-        "Overpayments",
-        ("OverpaymentID",),
-        "accounting.payments",
-        MODIFIED_SINCE,
-        UPDATED,
-        {**BY_UPDATED, **UNIT_PRICES},
-    ),
-    Stream(
-        "payments",
-        "Payments",
-        ("PaymentID",),
-        "accounting.payments",
-        MODIFIED_SINCE,
-        UPDATED,
-        BY_UPDATED,
-    ),
-    Stream(
-        "prepayments",
-        "Prepayments",
-        ("PrepaymentID",),
-        "accounting.payments",
-        MODIFIED_SINCE,
-        UPDATED,
-        {**BY_UPDATED, **UNIT_PRICES},
-    ),
-    Stream(
-        "purchase_orders",
-        "PurchaseOrders",
-        ("PurchaseOrderID",),
-        "accounting.invoices",
-        MODIFIED_SINCE,
-        UPDATED,
-        BY_UPDATED,
-    ),
-    Stream(
-        "quotes",
-        "Quotes",
-        ("QuoteID",),
-        "accounting.invoices",
-        MODIFIED_SINCE,
-        UPDATED,
-        BY_UPDATED,
-    ),
-    # Modified rows in one answer.
-    Stream(
-        "accounts",
-        "Accounts",
-        ("AccountID",),
-        "accounting.settings",
-        ONE_ANSWER,
-        UPDATED,
-        unseen="unused accounts that were deleted",
-    ),
-    Stream(
-        "batch_payments",
-        "BatchPayments",
-        ("BatchPaymentID",),
-        "accounting.payments",
-        ONE_ANSWER,
-        UPDATED,
-    ),
-    Stream(
-        "items",
-        "Items",
-        ("ItemID",),
-        "accounting.settings",
-        ONE_ANSWER,
-        UPDATED,
-        UNIT_PRICES,
-        unseen="deleted items",
-    ),
-    Stream("users", "Users", ("UserID",), "accounting.settings", ONE_ANSWER, UPDATED),
-    Stream(
-        "expense_claims",
-        "ExpenseClaims",
-        ("ExpenseClaimID",),
-        "accounting.classicexpenses",
-        ONE_ANSWER,
-        UPDATED,
-        selected_by_default=False,
-    ),
-    Stream(
-        "receipts",
-        "Receipts",
-        ("ReceiptID",),
-        "accounting.classicexpenses",
-        ONE_ANSWER,
-        UPDATED,
-        UNIT_PRICES,
-        selected_by_default=False,
-    ),
-    Stream(
-        "journals_cash",
-        "Journals",
-        ("JournalID",),
-        "accounting.journals",
-        JOURNAL_NUMBERS,
-        "JournalNumber",
-        params={"paymentsOnly": "true"},  # journals on the cash basis
-        selected_by_default=False,
-    ),
-    # Whole tables.
-    Stream(
-        "bank_transfers",
-        "BankTransfers",
-        ("BankTransferID",),
-        "accounting.banktransactions",
-        ONE_ANSWER,
-        params={"includeDeleted": "true"},
-    ),
-    Stream(
-        "branding_themes",
-        "BrandingThemes",
-        ("BrandingThemeID",),
-        "accounting.settings",
-        ONE_ANSWER,
-    ),
-    Stream("budgets", "Budgets", ("BudgetID",), "accounting.budgets", BUDGETS_WITH_LINES),
-    Stream(
-        "contact_groups",
-        "ContactGroups",
-        ("ContactGroupID",),
-        "accounting.contacts",
-        ONE_ANSWER,
-    ),
-    Stream("currencies", "Currencies", ("Code",), "accounting.settings", ONE_ANSWER),
-    Stream(
-        "linked_transactions",
-        "LinkedTransactions",
-        ("LinkedTransactionID",),
-        "accounting.invoices",
-        PAGE_NUMBERS,
-        page_size=100,
-    ),
-    Stream(
-        "organisations",
-        "Organisation",
-        ("OrganisationID",),
-        "accounting.settings",
-        ONE_ANSWER,
-        rows_key="Organisations",
-    ),
-    Stream(
-        "payment_services",
-        "PaymentServices",
-        ("PaymentServiceID",),
-        "paymentservices",
-        ONE_ANSWER,
-    ),
-    Stream(
-        "invoice_reminders",
-        "InvoiceReminders/Settings",
-        (),
-        "accounting.settings",
-        ONE_ANSWER,
-        rows_key="InvoiceReminders",
-    ),
-    Stream(
-        "repeating_invoices",
-        "RepeatingInvoices",
-        ("RepeatingInvoiceID",),
-        "accounting.invoices",
-        ONE_ANSWER,
-    ),
-    Stream("tax_rates", "TaxRates", ("TaxType",), "accounting.settings", ONE_ANSWER),
-    Stream(
-        "tracking_categories",
-        "TrackingCategories",
-        ("TrackingCategoryID",),
-        "accounting.settings",
-        ONE_ANSWER,
-        params={"includeArchived": "true"},
-    ),
-)
-
-STREAM_BY_ID = {stream.tap_stream_id: stream for stream in STREAMS}
-
-# Streams of tap-xero 2.x for which Xero has no list any more.
-REMOVED_STREAMS = frozenset({"employees"})
 
 
 def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not_ready) -> XeroList:

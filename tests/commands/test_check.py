@@ -15,7 +15,7 @@ from tap_xero.demo import Behaviour, DemoXero
 from tap_xero.discover import Selection, default_selection, selection
 from tap_xero.errors import AuthorizeError, DayLimitError, StreamError
 from tap_xero.state import State
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tests.support.run_tap import catalog_of, flat_catalog_of, load, sync, tap
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from tap_xero.config import Config
 
-EVERY_STREAM = [stream.tap_stream_id for stream in STREAMS]
-EVERY_PATH = [stream.path for stream in STREAMS]
+EVERY_STREAM = [stream.tap_stream_id for stream in LISTS]
+EVERY_PATH = [stream.path for stream in LISTS]
 
 
 @pytest.fixture

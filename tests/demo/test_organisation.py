@@ -12,7 +12,7 @@ from tap_xero.demo.books.company import HISTORY, Company
 from tap_xero.demo.books.organisation import Organisation
 from tap_xero.demo.lists import ENDPOINTS
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +155,7 @@ def test_small_organisations_have_rows_in_every_list(size: int) -> None:
 
 
 def test_every_field_of_the_demo_is_in_the_schemas(books: Organisation) -> None:
-    for stream in STREAMS:
+    for stream in LISTS:
         known = set(stream_schema(stream.tap_stream_id)["properties"])
         for row in books.rows(stream.path):
             assert set(row) <= known, stream.tap_stream_id

@@ -20,12 +20,11 @@ from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.demo.books.histories import content
 from tap_xero.demo.examples import read_examples
 from tap_xero.details.attachment_files import place, save
-from tap_xero.details.walk import DETAILS
 from tap_xero.discover import catalog, selection
 from tap_xero.errors import DayLimitError, InputError, SkipStreamError
 from tap_xero.state import State
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAM_BY_ID, STREAMS
+from tap_xero.streams.table import DETAILS, LISTS, STREAM_BY_ID
 from tests.support import expected_records
 from tests.support.fake_clock import START, FakeTime
 from tests.support.rows import FIRST, SECOND, data_calls, expected, row, rows, spread
@@ -36,11 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from tap_xero.demo import Call
-    from tap_xero.details.walk import Detail
     from tap_xero.streams.stream import Stream
 
 API_DESCRIPTION = os.environ.get("XERO_API_DESCRIPTION", "")
-NAMES = [detail.stream.tap_stream_id for detail in DETAILS]
+NAMES = [detail.tap_stream_id for detail in DETAILS]
 DOCUMENTS = sorted({name for detail in DETAILS for name in detail.documents})
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 # What the tap adds to what Xero says.
@@ -127,7 +125,7 @@ def details(calls: Iterable[Call]) -> list[Call]:
 
 
 def keys(output: Output, stream: str) -> Counter[tuple[Any, ...]]:
-    names = next(each.stream for each in DETAILS if each.stream.tap_stream_id == stream)
+    names = STREAM_BY_ID[stream]
     return Counter(
         tuple(record[name] for name in names.key_properties) for record in output.records(stream)
     )
@@ -154,18 +152,18 @@ def everything(xero: DemoXero) -> Output:
 
 @pytest.mark.parametrize("detail", DETAILS, ids=NAMES)
 def test_every_document_that_has_any_brings_its_details_once(
-    xero: DemoXero, everything: Output, detail: Detail
+    xero: DemoXero, everything: Output, detail: Stream
 ) -> None:
     held: Counter[tuple[str, str]] = Counter()
     for name in detail.documents:
         stream = STREAM_BY_ID[name]
         for document in xero.organisation.rows(stream.path):
             uid = document[stream.key_properties[0]]
-            tell = getattr(xero.organisation, detail.stream.tap_stream_id)
+            tell = getattr(xero.organisation, detail.tap_stream_id)
             held[name, uid] += len(tell(stream.path, uid))
     got = Counter(
         (record["DocumentType"], record["DocumentID"])
-        for record in everything.records(detail.stream.tap_stream_id)
+        for record in everything.records(detail.tap_stream_id)
     )
     assert got == +held
     assert len({name for name, _ in got}) > 1
@@ -214,13 +212,13 @@ def test_attachments_are_asked_for_only_where_there_are_any() -> None:
 
 def test_all_lists_are_read_before_the_first_call_for_details(xero: DemoXero) -> None:
     before = len(data_calls(xero))
-    names = [stream.tap_stream_id for stream in STREAMS]
+    names = [stream.tap_stream_id for stream in LISTS]
     streams = [*names, "trial_balance", *NAMES]
     output = sync(xero, streams, start_date="2026-05-01", clock=FakeTime().clock)
     calls = data_calls(xero)[before:]
     first = calls.index(details(calls)[0])
     assert {call.path.split("/")[0] for call in calls[:first]} == {
-        stream.path.split("/")[0] for stream in STREAMS
+        stream.path.split("/")[0] for stream in LISTS
     } | {"Reports"}
     types = [message["type"] for message in output.messages]
     records = [message for message in output.messages if message["type"] == "RECORD"]
@@ -949,34 +947,34 @@ def test_other_streams_are_as_without_them(line_tables: bool) -> None:  # noqa: 
         assert beside.records("history")
 
 
-def rows_of(answer: bytes, detail: Detail) -> list[dict[str, Any]]:
+def rows_of(answer: bytes, detail: Stream) -> list[dict[str, Any]]:
     """Return the rows of an answer as records, without what the tap adds."""
-    schema = stream_schema(detail.stream.tap_stream_id)
-    told = json.loads(answer, parse_float=Decimal)[detail.stream.rows_key]
+    schema = stream_schema(detail.tap_stream_id)
+    told = json.loads(answer, parse_float=Decimal)[detail.rows_key]
     return [expected_records.record(each, schema) for each in told]
 
 
-def assert_whole(detail: Detail, output: Output, answer: bytes) -> None:
+def assert_whole(detail: Stream, output: Output, answer: bytes) -> None:
     assert output.error is None
     got = [
         {part: value for part, value in each.items() if part not in ADDED}
-        for each in output.records(detail.stream.tap_stream_id)
+        for each in output.records(detail.tap_stream_id)
     ]
     assert sorted(map(repr, got)) == sorted(map(repr, rows_of(answer, detail)))
     assert got
 
 
-def answers_for(detail: Detail, parent: Stream) -> tuple[str, dict[str, bytes]]:
+def answers_for(detail: Stream, parent: Stream) -> tuple[str, dict[str, bytes]]:
     """Return the name of the details in the demo, and a list with a document that has some."""
     key = parent.key_properties[0]
     document = {key: "x", "UpdatedDateUTC": "/Date(1)/", "HasAttachments": True}
     listed = json.dumps({parent.path: [document]}).encode()
-    return f"{parent.path}/{detail.stream.path.rpartition('/')[2]}", {parent.path: listed}
+    return f"{parent.path}/{detail.path.rpartition('/')[2]}", {parent.path: listed}
 
 
 @pytest.mark.parametrize("detail", DETAILS, ids=NAMES)
-def test_hand_written_answers_come_out_whole(detail: Detail) -> None:
-    name = detail.stream.tap_stream_id
+def test_hand_written_answers_come_out_whole(detail: Stream) -> None:
+    name = detail.tap_stream_id
     answer = (FIXTURES / f"{name}.json").read_bytes()
     kind, answers = answers_for(detail, STREAM_BY_ID["invoices"])
     with DemoXero(size=0, answers={**answers, kind: answer}) as xero:
@@ -988,10 +986,10 @@ def test_hand_written_answers_come_out_whole(detail: Detail) -> None:
 
 @pytest.mark.skipif(not API_DESCRIPTION, reason="XERO_API_DESCRIPTION names no file")
 @pytest.mark.parametrize("detail", DETAILS, ids=NAMES)
-def test_example_answers_of_the_api_description_come_out_whole(detail: Detail) -> None:
+def test_example_answers_of_the_api_description_come_out_whole(detail: Stream) -> None:
     examples = read_examples(API_DESCRIPTION)
     for parent in detail.documents:
         kind, answers = answers_for(detail, STREAM_BY_ID[parent])
         with DemoXero(size=0, examples=API_DESCRIPTION, answers=answers) as xero:
-            output = sync(xero, [parent, detail.stream.tap_stream_id], start_date="1900-01-01")
+            output = sync(xero, [parent, detail.tap_stream_id], start_date="1900-01-01")
         assert_whole(detail, output, examples[kind])

@@ -18,7 +18,7 @@ from tap_xero.output import conform, date_fields
 from tap_xero.paging.endpoint import not_ready
 from tap_xero.paging.pages import Page
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tap_xero.transport.json_text import one_line
 from tests.support import expected_records, raw_answers
 from tests.support.raw_answers import EXAMPLES, Number
@@ -177,7 +177,7 @@ def test_a_row_that_was_looked_at_when_read_is_the_same_as_one_that_was_not(stre
     same()
 
 
-@pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in STREAMS])
+@pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in LISTS])
 def test_ordinary_answers_need_no_second_look(stream: str) -> None:
     properties = stream_schema(stream)["properties"]
     convert_dates = date_fields.converter(properties)
@@ -321,7 +321,7 @@ def test_a_wrong_type_is_null_and_named_once_for_its_field(
     assert "tomorrow" in caplog.text
 
 
-@pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in STREAMS])
+@pytest.mark.parametrize("stream", [stream.tap_stream_id for stream in LISTS])
 def test_every_date_in_the_schema_is_converted_however_deep(stream: str) -> None:
     dates_alone = only_dates(stream_schema(stream))
     assert isinstance(dates_alone, dict)

@@ -27,16 +27,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"clock", "config", "errors", "login", "metrics", "transport"},
     # Which streams there are, and how to walk them.
     "paging": {"client", "dates", "errors", "streams"},
-    "streams": {"client", "config", "dates", "details", "errors", "paging"},
+    "streams": {"client", "config", "dates", "errors", "paging"},
     "output": {"dates", "errors", "paging", "transport"},
     # What this run is to read, and from where.
-    "discover": {"details", "errors", "singer_metadata", "streams"},
+    "discover": {"errors", "singer_metadata", "streams"},
     "coverage": {"config", "dates", "paging", "streams"},
     "state": {
         "config",
         "coverage",
         "dates",
-        "details",
         "discover",
         "errors",
         "paging",
@@ -95,9 +94,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Imports that run upwards.
 UPWARDS = {
     ("paging", "streams"),
-    ("streams", "details"),
-    ("discover", "details"),
-    ("state", "details"),
 }
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tap_xero.details.walk import DETAILS
-from tap_xero.streams.reports import REPORTS
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import DETAILS, LISTS, REPORTS
 
 pytestmark = pytest.mark.packaging
 
@@ -47,7 +45,7 @@ def test_a_wheel_in_an_empty_venv_discovers_and_syncs_the_demo(dist: Path, tmp_p
     run(*pip, "install", wheel, cwd=tmp_path)
     tap = tmp_path / "venv/bin/tap-xero"
     catalog = json.loads(run(tap, "--discover", cwd=tmp_path))
-    assert len(catalog["streams"]) == len(STREAMS) + len(REPORTS) + len(DETAILS)
+    assert len(catalog["streams"]) == len(LISTS) + len(REPORTS) + len(DETAILS)
     lines = run(tap, "--demo", cwd=tmp_path).splitlines()
     kinds = {json.loads(line)["type"] for line in lines}
     assert kinds == {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION"}
@@ -57,11 +55,11 @@ def test_the_sdist_holds_the_schemas(dist: Path, tmp_path: Path) -> None:
     run("tar", "xf", next(dist.glob("*.tar.gz")), cwd=tmp_path)
     unpacked = next(tmp_path.iterdir())
     catalog = json.loads(run(sys.executable, "-m", "tap_xero", "--discover", cwd=unpacked))
-    assert len(catalog["streams"]) == len(STREAMS) + len(REPORTS) + len(DETAILS)
+    assert len(catalog["streams"]) == len(LISTS) + len(REPORTS) + len(DETAILS)
 
 
 def test_a_bare_checkout_runs_from_any_folder(tmp_path: Path) -> None:
     command = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['t', '--discover']"
     command += "; from tap_xero.cli import main; sys.exit(main())"
     catalog = json.loads(run(sys.executable, "-c", command, cwd=tmp_path))
-    assert len(catalog["streams"]) == len(STREAMS) + len(REPORTS) + len(DETAILS)
+    assert len(catalog["streams"]) == len(LISTS) + len(REPORTS) + len(DETAILS)

@@ -23,7 +23,7 @@ import pytest
 
 from tap_xero.demo import DemoXero
 from tap_xero.demo.lists import find_endpoint
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tests.support.other_programs import installed
 from tests.support.run_tap import catalog_of, tap
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.targets
 
-EVERY_STREAM = [stream.tap_stream_id for stream in STREAMS]
+EVERY_STREAM = [stream.tap_stream_id for stream in LISTS]
 CENT = Decimal("0.01")
 
 
@@ -278,8 +278,7 @@ def edit(xero: DemoXero) -> Edits:
 def rows_of(xero: DemoXero) -> dict[str, int]:
     """Return how many rows Xero shows in each stream's list."""
     return {
-        stream.tap_stream_id: len(_shown(xero, find_endpoint(stream.path).path))
-        for stream in STREAMS
+        stream.tap_stream_id: len(_shown(xero, find_endpoint(stream.path).path)) for stream in LISTS
     }
 
 

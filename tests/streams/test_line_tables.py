@@ -15,7 +15,7 @@ from tap_xero.discover import catalog, default_selection, selection
 from tap_xero.errors import InputError
 from tap_xero.streams.line_tables import LINE_TABLES, POSITION, flat_streams
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tests.support.fake_clock import impatient_clock
 from tests.support.run_tap import Output, catalog_of, flat_catalog_of, sync, tap
 
@@ -112,7 +112,7 @@ def flat(xero: DemoXero) -> Output:
 
 @pytest.fixture(scope="module")
 def nested(xero: DemoXero) -> Output:
-    names = [stream.tap_stream_id for stream in STREAMS]
+    names = [stream.tap_stream_id for stream in LISTS]
     return sync(xero, names, include_archived_contacts=True)
 
 
@@ -176,7 +176,7 @@ def test_lines_cost_no_call(xero: DemoXero) -> None:
 
 def test_parents_hold_no_list_and_no_list_is_without_a_table(flat: Output) -> None:
     paths = {(table.parent, ".".join(level.field for level in table.path)) for table in LINE_TABLES}
-    for stream in STREAMS:
+    for stream in LISTS:
         name = stream.tap_stream_id
         for path in lists_of_records(stream_schema(name)["properties"]):
             outside = any(path.endswith(each) for each in WITHOUT_TABLE)

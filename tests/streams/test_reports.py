@@ -18,8 +18,8 @@ from tap_xero.demo.books.company import ACCOUNTS
 from tap_xero.demo.examples import read_examples
 from tap_xero.discover import catalog
 from tap_xero.errors import DayLimitError
-from tap_xero.streams.reports import REPORTS
 from tap_xero.streams.schema_files import stream_schema
+from tap_xero.streams.table import REPORTS
 from tests.support.fake_clock import FakeTime
 from tests.support.run_tap import Output, sync
 

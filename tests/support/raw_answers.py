@@ -22,7 +22,7 @@ from tap_xero.output.records import Records
 from tap_xero.paging.endpoint import XeroList
 from tap_xero.paging.pages import Page
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAM_BY_ID
+from tap_xero.streams.table import STREAM_BY_ID
 from tap_xero.transport.json_text import one_line
 
 if TYPE_CHECKING:

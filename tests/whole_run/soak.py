@@ -32,7 +32,7 @@ from tap_xero.demo.lists import CASH_JOURNALS
 from tap_xero.discover import selection
 from tap_xero.output.writer import Writer
 from tap_xero.state import State
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tap_xero.sync import Sync
 from tests.support import fault_table
 from tests.support.fake_clock import START, FakeTime
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 # The rows of the demo's organisation behind each stream.
 PATHS = {
     stream.tap_stream_id: CASH_JOURNALS if stream.params.get("paymentsOnly") else stream.path
-    for stream in STREAMS
+    for stream in LISTS
 }
-KEYS = {stream.tap_stream_id: stream.key_properties for stream in STREAMS}
+KEYS = {stream.tap_stream_id: stream.key_properties for stream in LISTS}
 # Of all streams, for each invoice of the demo.
 RECORDS_PER_INVOICE = 5.1
 EVERY = 20

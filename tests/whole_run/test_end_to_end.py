@@ -16,10 +16,8 @@ from jsonschema import Draft4Validator
 from tap_xero.demo import DemoXero
 from tap_xero.demo.examples import read_examples
 from tap_xero.demo.lists import CASH_JOURNALS
-from tap_xero.details.walk import DETAILS
-from tap_xero.streams.reports import REPORTS
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.stream import STREAMS, Stream
+from tap_xero.streams.table import DETAILS, LISTS, REPORTS
 from tests.support import expected_records
 from tests.support.fake_clock import impatient_clock
 from tests.support.run_tap import Output, catalog_of, sync, tap
@@ -27,8 +25,10 @@ from tests.support.run_tap import Output, catalog_of, sync, tap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_xero.streams.stream import Stream
+
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-ALL = [stream.tap_stream_id for stream in STREAMS]
+ALL = [stream.tap_stream_id for stream in LISTS]
 API_DESCRIPTION = os.environ.get("XERO_API_DESCRIPTION", "")
 
 
@@ -52,7 +52,7 @@ def keys_of(stream: Stream, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]
     return [tuple(row[key] for key in stream.key_properties) for row in rows]
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=ALL)
+@pytest.mark.parametrize("stream", LISTS, ids=ALL)
 def test_the_first_sync_brings_every_record_once(
     xero: DemoXero, first: Output, stream: Stream
 ) -> None:
@@ -65,7 +65,7 @@ def test_the_first_sync_brings_every_record_once(
     )
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=ALL)
+@pytest.mark.parametrize("stream", LISTS, ids=ALL)
 def test_every_record_fits_the_schema_that_was_announced(first: Output, stream: Stream) -> None:
     schemas = [
         message
@@ -83,7 +83,7 @@ def test_every_record_fits_the_schema_that_was_announced(first: Output, stream: 
         assert not list(validator.iter_errors(plain))
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=ALL)
+@pytest.mark.parametrize("stream", LISTS, ids=ALL)
 def test_a_second_sync_brings_full_tables_again_and_of_others_only_the_newest(
     second: Output, first: Output, stream: Stream
 ) -> None:
@@ -193,7 +193,7 @@ def assert_whole(stream: Stream, output: Output, answer: bytes) -> None:
     assert sorted(map(repr, got)) == sorted(map(repr, wanted))
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=ALL)
+@pytest.mark.parametrize("stream", LISTS, ids=ALL)
 def test_hand_written_answers_come_out_whole(stream: Stream) -> None:
     answer = (FIXTURES / f"{stream.tap_stream_id}.json").read_bytes()
     with DemoXero(size=5, answers={stream.path: answer}) as xero:
@@ -205,7 +205,7 @@ def test_hand_written_answers_come_out_whole(stream: Stream) -> None:
 
 
 @pytest.mark.skipif(not API_DESCRIPTION, reason="XERO_API_DESCRIPTION names no file")
-@pytest.mark.parametrize("stream", STREAMS, ids=ALL)
+@pytest.mark.parametrize("stream", LISTS, ids=ALL)
 def test_example_answers_of_the_api_description_come_out_whole(stream: Stream) -> None:
     with DemoXero(size=5, examples=API_DESCRIPTION) as xero:
         output = sync(
@@ -220,11 +220,11 @@ def test_the_demo_needs_no_config_and_no_account() -> None:
     assert done.returncode == 0, done.stderr.decode()
     output = Output(done.stdout)
     announced = {message["stream"] for message in output.messages if message["type"] == "SCHEMA"}
-    assert announced == {stream.tap_stream_id for stream in STREAMS if stream.selected_by_default}
+    assert announced == {stream.tap_stream_id for stream in LISTS if stream.selected_by_default}
     assert all(output.records(name) for name in announced)
 
 
 def test_the_demo_can_be_discovered() -> None:
     done = tap("--demo", "--discover")
     assert done.returncode == 0
-    assert len(json.loads(done.stdout)["streams"]) == len(STREAMS) + len(REPORTS) + len(DETAILS)
+    assert len(json.loads(done.stdout)["streams"]) == len(LISTS) + len(REPORTS) + len(DETAILS)

@@ -9,11 +9,11 @@ from tap_xero.clock import Clock
 from tap_xero.commands import summary
 from tap_xero.demo import DemoXero
 from tap_xero.errors import DayLimitError
-from tap_xero.streams.stream import STREAMS
+from tap_xero.streams.table import LISTS
 from tests.support.fake_clock import FakeTime
 from tests.support.run_tap import sync
 
-ALL = [stream.tap_stream_id for stream in STREAMS]
+ALL = [stream.tap_stream_id for stream in LISTS]
 DAY = 24 * 3600
 
 
