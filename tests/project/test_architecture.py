@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "singer_metadata": set(),
     "dates": set(),
     "config": {"errors"},
+    "tenant_states": {"errors"},
     # One call to Xero.
     "transport": {"clock", "errors"},
     "login": {"clock", "config", "errors", "transport"},
