@@ -92,9 +92,9 @@ def _owner(read_with: object, tenant_ids: Collection[str], source: str) -> str:
     entry = _object(read_with)
     places = (entry, *entry.values())  # details have an entry for each stream of documents
     named = {
-        place["tenant_id"].lower()
+        str(place["tenant_id"]).lower()
         for place in places
-        if isinstance(place, dict) and isinstance(place.get("tenant_id"), str)
+        if isinstance(place, dict) and place.get("tenant_id")
     }
     if len(named) != 1:
         named = {tenant.lower() for tenant in tenant_ids}

@@ -68,7 +68,11 @@ def test_bookmarks_are_kept_by_stream_and_tenant(states: dict[str, Any]) -> None
 
 
 def test_an_organisation_without_bookmarks_leaves_nothing_in_the_state() -> None:
-    empty = {"currently_syncing": None, "bookmarks": {"history": {}}, "read_with": {}}
+    empty: dict[str, Any] = {
+        "currently_syncing": None,
+        "bookmarks": {"history": {}},
+        "read_with": {},
+    }
     assert joined({HARBOUR: empty}) == {"bookmarks": {}}
 
 
