@@ -29,7 +29,7 @@ setup(
         "msgspec>=0.18.6",
         "rich>=13.0.0",
     ],
-    entry_points={"console_scripts": ["tap-xero=tap_xero.cli:main"]},
+    entry_points={"console_scripts": ["tap-xero=tap_xero.__main__:main"]},
     classifiers=[
         "Environment :: Console",
         "Programming Language :: Python :: 3",

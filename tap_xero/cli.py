@@ -1,8 +1,8 @@
-"""The command line: arguments, wiring, exit codes.
+"""The command line: arguments, which command runs, exit codes.
 
 Exit codes: 0 every selected stream is complete; 1 something failed, with one CRITICAL line that
-names it; 130 or 143 when interrupted. Imports stand in the functions that need them, so that
-`--version` and `--discover` do not load what only a sync uses.
+names it; 130 or 143 when interrupted. Each command is imported only when it runs, so `--version`
+and `--discover` do not load what only a sync uses.
 """
 
 from __future__ import annotations
@@ -11,35 +11,24 @@ import argparse
 import gc
 import logging
 import os
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tap_xero import __version__
-from tap_xero.errors import InputError, OutputError, TapError
+from tap_xero.errors import InputError, TapError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tap_xero.clock import Clock
-    from tap_xero.commands.signals import StopSign
-    from tap_xero.config import Config
-    from tap_xero.discover import Selection
-    from tap_xero.state import State
-    from tap_xero.sync import StreamRun
+    from collections.abc import Sequence
 
 LOGGER = logging.getLogger(__name__)
 
-# Of the address to which Xero sends the browser back; the user enters it in the Xero app.
+# Part of the redirect address, which the user enters in the Xero app.
 PORT = 8484
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tap with these arguments (the process's own if None) and return its exit code."""
-    # Hardly anything here refers to itself in a circle; to look for such among the modules and
-    # the rows of each page took a twentieth of a run.
+    # The tap creates almost no reference cycles; with the default threshold the search for them
+    # cost 5 % of a run.
     gc.set_threshold(100_000)
     _log_to_stderr()
     try:
@@ -62,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser to which a wrong argument is bad input like any other."""
+    """A parser that reports a wrong argument as bad input."""
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError."""
@@ -107,7 +96,7 @@ def _log_to_stderr() -> None:
 
 
 def _set_up_logging(*, debug: bool) -> None:
-    """Log as the file LOGGING_CONF_FILE says, and of everything if `debug`."""
+    """Set up logging as the file LOGGING_CONF_FILE says; with `debug`, log everything."""
     path = os.environ.get("LOGGING_CONF_FILE")
     if path:
         from logging.config import fileConfig
@@ -126,190 +115,32 @@ def _command(arguments: argparse.Namespace) -> int:
     if arguments.about:
         from tap_xero.commands import about
 
-        return _print(about.as_json() if arguments.format == "json" else about.as_text())
-    if arguments.discover:
-        from tap_xero import discover
-
-        line_tables = bool(arguments.config) and _load_config(arguments.config).line_tables
-        return _print(discover.as_json(line_tables=line_tables))
+        return about.run(arguments.format)
     if arguments.authorize and arguments.demo:
         raise InputError("--demo is logged in already: leave out --authorize")
-    with _config_files(arguments) as config_files:
-        config = _load_config(config_files)
-        if arguments.demo:
-            config = replace(
-                config,
-                access_token=None,
-                token_file=None,
-                organization_name=None,
-                xero_user_id=None,
-            )
-        if arguments.authorize:
-            return _authorize(arguments, config, config_files)
-        if arguments.check:
-            return _check(arguments, config)
-        return _sync(arguments, config)
+    return _with_inputs(arguments)
 
 
-def _print(text: str) -> int:
-    from tap_xero.output.writer import Writer, stdout
+def _with_inputs(arguments: argparse.Namespace) -> int:
+    from tap_xero.commands.inputs import Inputs
 
-    Writer(stdout()).lines(text.encode())
-    return 0
-
-
-@contextmanager
-def _config_files(arguments: argparse.Namespace) -> Iterator[list[str]]:
-    """Yield the config files to read; with --demo, around them those for a demo Xero that serves.
-
-    The user's own login does not reach it, and is not touched.
-    """
-    if not arguments.demo:
-        yield arguments.config
-        return
-    import json
-    import tempfile
-
-    from tap_xero.demo import DemoXero
-
-    with DemoXero() as xero, tempfile.TemporaryDirectory() as folder:
-        login = xero.config()
-        settings = {"start_date": login.pop("start_date"), "calls_per_minute": 6000}
-        files = {"settings.json": settings, "login.json": login}
-        for name, content in files.items():
-            Path(folder, name).write_text(json.dumps(content))
-        before, after = (str(Path(folder, name)) for name in files)
-        yield [before, *arguments.config, after]
-
-
-def _load_config(config_files: Sequence[str]) -> Config:
-    from tap_xero.config import load_config
-
-    if not config_files:
-        raise InputError("no config: give one with --config FILE, or try --demo")
-    return load_config(config_files, os.environ, datetime.now(timezone.utc))
-
-
-def _authorize(arguments: argparse.Namespace, config: Config, config_files: Sequence[str]) -> int:
-    from tap_xero.clock import Clock
-    from tap_xero.commands import authorize, live_display
-
-    if not arguments.debug:
-        live_display.hide_metrics()
-    clock = Clock()
-    authorized = authorize.authorize(
-        config,
-        _scopes(_selections(arguments.catalog, config)),
-        clock,
-        port=arguments.port,
-        browser=not arguments.no_browser,
+    inputs = Inputs(
+        tuple(arguments.config), arguments.catalog, arguments.state, is_demo=arguments.demo
     )
-    authorize.verify(authorized, clock)
-    authorize.tell_next(config_files)
-    return 0
+    if arguments.discover:
+        from tap_xero.commands import discover_command
 
+        return discover_command.run(inputs)
+    if arguments.authorize:
+        from tap_xero.commands import authorize
 
-def _check(arguments: argparse.Namespace, config: Config) -> int:
-    from tap_xero.client import Client
-    from tap_xero.clock import Clock
-    from tap_xero.commands import live_display
-    from tap_xero.commands.check import run_check
+        return authorize.run(
+            inputs, port=arguments.port, browser=not arguments.no_browser, debug=arguments.debug
+        )
+    if arguments.check:
+        from tap_xero.commands import check
 
-    if not arguments.debug:
-        live_display.hide_metrics()
-    selections = _selections(arguments.catalog, config)
-    clock = Clock()
-    state = _state(arguments.state, clock)
-    with Client(config, clock, _scopes(selections)) as client:
-        as_json = arguments.format == "json"
-        state.cover(selections, config, client.auth.tenant_id())
-        run_check(client, config, state, selections, _print, as_json=as_json)
-    return 0
+        return check.run(inputs, as_json=arguments.format == "json", debug=arguments.debug)
+    from tap_xero.commands import sync_command
 
-
-def _sync(arguments: argparse.Namespace, config: Config) -> int:
-    from tap_xero.commands import live_display
-    from tap_xero.commands.signals import StopSign
-
-    selections = _selections(arguments.catalog, config)
-    watched = not arguments.debug and live_display.is_wanted(os.environ)
-    stop = StopSign()
-    gc.freeze()
-    with stop.listening():
-        try:
-            _run_sync(config, selections, arguments.state, stop, watched=watched)
-        except OutputError:
-            # Ctrl-C and systemd reach a whole pipeline, and the target may be the first to go.
-            if not stop():
-                raise
-            LOGGER.warning("stopped by a signal, and so was the program that reads stdout")
-            return stop.exit_code
-    if stop():
-        LOGGER.warning("stopped by a signal; the last STATE covers all that was written")
-        return stop.exit_code
-    return 0
-
-
-def _selections(catalog_file: str | None, config: Config) -> list[Selection]:
-    from tap_xero.config import read_object
-    from tap_xero.discover import default_selection, selection
-
-    if catalog_file is None:
-        return default_selection(line_tables=config.line_tables)
-    chosen = read_object(catalog_file)
-    return selection(chosen, catalog_file, line_tables=config.line_tables)
-
-
-def _scopes(selections: Sequence[Selection]) -> str:
-    from tap_xero.streams.stream import scopes_of
-
-    return scopes_of(selection.stream for selection in selections)
-
-
-def _state(state_file: str | None, clock: Clock) -> State:
-    from tap_xero import dates
-    from tap_xero.config import read_object
-    from tap_xero.state import State
-
-    value = {} if state_file is None else read_object(state_file)
-    return State(value, state_file or "state", dates.to_ms_of(clock.now()))
-
-
-def _run_sync(
-    config: Config,
-    selections: Sequence[Selection],
-    state_file: str | None,
-    stop: StopSign,
-    *,
-    watched: bool,
-) -> None:
-    from tap_xero.client import Client
-    from tap_xero.clock import Clock
-    from tap_xero.commands import live_display, summary
-    from tap_xero.output.writer import Writer, stdout
-    from tap_xero.sync import Sync
-
-    clock = Clock()
-    began = clock.monotonic()
-    state = _state(state_file, clock)
-    if watched:
-        live_display.hide_metrics()
-    with Client(config, clock, _scopes(selections)) as client:
-        log_page = _say_nothing if watched else summary.log_page
-        sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
-        display = live_display.live(sync.runs, client, clock.now) if watched else nullcontext()
-        try:
-            with display:
-                sync.run(selections)
-        finally:
-            figures = summary.summary(sync.runs, state, client.usage, clock.monotonic() - began)
-            if watched:
-                live_display.show_summary(figures)
-            else:
-                summary.log_summary(figures, failed=bool(summary.failures(sync.runs)))
-    if not stop():
-        summary.raise_for_failures(sync.runs)
-
-
-def _say_nothing(_: StreamRun, __: int) -> None:
-    """Stand for the log line of a page where the page shows anyway."""
+    return sync_command.run(inputs, debug=arguments.debug)

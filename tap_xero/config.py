@@ -250,23 +250,34 @@ class _Setting:
     path: str | None
 
 
-def load_config(paths: Sequence[str], environ: Mapping[str, str], now: datetime) -> Config:
-    """Read the config from `paths`, of which the later ones win.
+def load_config(
+    layers: Sequence[str | Mapping[str, object]], environ: Mapping[str, str], now: datetime
+) -> Config:
+    """Read the config from `layers`; a later layer wins.
 
-    `ENV` among them stands for the variables TAP_XERO_<KEY> in `environ`; `now` (aware) is what a
-    start date must not lie after. Raises InputError that names the file, the key and what is
-    allowed.
+    A layer is the path of a JSON file, `ENV` for the variables TAP_XERO_<KEY> in `environ`, or the
+    settings themselves, where None takes a setting away. `start_date` must not be later than `now`
+    (aware). Raises InputError that names the file, the key and what is allowed.
     """
     settings: dict[str, _Setting] = {}
-    for path in paths:
-        settings.update(_environment(environ) if path == ENVIRONMENT else _file(path))
+    for layer in layers:
+        settings.update(_layer(layer, environ))
+    paths = [layer for layer in layers if isinstance(layer, str)]
+    path = _token_path(paths, settings)
+    settings = {key: each for key, each in settings.items() if each.value is not None}
     _warn_of_unknown_keys(settings)
     values = {key: _checked(key, settings.get(key), paths) for key in CONFIG_SCHEMA["properties"]}
     start = settings["start_date"]
     values["start_date"] = _start_date(str(values["start_date"]), start.source, now)
     for key in ("api_url", "identity_url"):
         values[key] = str(values[key]).rstrip("/")
-    return Config(path=_token_path(paths, settings), **values)
+    return Config(path=path, **values)
+
+
+def _layer(layer: str | Mapping[str, object], environ: Mapping[str, str]) -> dict[str, _Setting]:
+    if not isinstance(layer, str):
+        return {key: _Setting(value, "built-in settings", None) for key, value in layer.items()}
+    return _environment(environ) if layer == ENVIRONMENT else _file(layer)
 
 
 def _file(path: str) -> dict[str, _Setting]:

@@ -1,6 +1,7 @@
 """The only loop: for each selected stream, pages to records to stdout, then its bookmark.
 
-SCHEMA messages come first, for every stream, so that each table exists even when it has no rows.
+The login comes first: a sync that cannot log in writes nothing. SCHEMA messages come next, for
+every stream, so that each table exists even when it has no rows.
 Pages then arrive from several streams in turn; each page is one write, followed by the STATE
 that covers it. A stream that fails, or may not be read, leaves the others alone.
 
@@ -117,8 +118,8 @@ class Sync:
     def run(self, selections: Sequence[Selection]) -> None:
         """Sync the selected streams; `runs` then says what came of each.
 
-        Raises InputError before the first call, and the TapErrors that end a run; before it does,
-        a STATE covering all that was written is on stdout.
+        Raises InputError before the first call, what a login raises before the first message, and
+        the TapErrors that end a run; then a STATE that covers all that was written is on stdout.
         """
         details = [selection for selection in selections if selection.stream.resumes]
         walks = DetailWalks(self.client, self.config, self.state, details)
@@ -134,12 +135,12 @@ class Sync:
             self.runs.append(run)
         lists = tuple(self.runs)
         self.runs += [StreamRun(each, Start(), [], _records(each, None), None) for each in details]
+        tenant_id = self._tenant_id()
         for run in self.runs:
             for selection in (run.selection, *(lines.selection for lines in run.line_tables)):
                 self._write_schema(selection, run.selection.replication_key)
         try:
-            # Only a call may tell whose bookmarks hold; that all can be read is known before it.
-            if self.state.cover([*ordered, *details], self.config, self._tenant_id()):
+            if self.state.cover([*ordered, *details], self.config, tenant_id):
                 for run in lists:
                     run.start = self.state.start(run.selection, self.config)
                 walks = DetailWalks(self.client, self.config, self.state, details)
@@ -154,10 +155,11 @@ class Sync:
         self._write_state()
 
     def _tenant_id(self) -> str | None:
-        """Ask for the organisation's id, as lists are read, so that a signal still ends the run."""
+        """Log in and return the organisation's id, on a thread, so that a signal ends the wait."""
         told: list[str] = []
 
         def ask() -> Iterator[str]:
+            self.client.auth.token()
             tenant_id = self.client.auth.tenant_id()
             if tenant_id:
                 yield tenant_id

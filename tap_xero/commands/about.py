@@ -6,10 +6,17 @@ import json
 from typing import Any
 
 from tap_xero import __version__
+from tap_xero.commands.printing import print_text
 from tap_xero.config import CONFIG_SCHEMA, allowed
 from tap_xero.streams.table import STREAMS
 
 CAPABILITIES = ("about", "catalog", "discover", "properties", "state", "activate-version")
+
+
+def run(form: str) -> int:
+    """Print the settings and streams as `form`, "text" or "json"; return the exit code."""
+    print_text(as_json() if form == "json" else as_text())
+    return 0
 
 
 def about() -> dict[str, Any]:

@@ -23,7 +23,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tap_xero.client import Client
+from tap_xero.clock import Clock
+from tap_xero.commands import live_display
+from tap_xero.commands.inputs import scopes as scopes_for
 from tap_xero.commands.loopback import Loopback, redirect_address
+from tap_xero.commands.organisation import describe, read_organisation
 from tap_xero.errors import AuthorizeError, InputError, SkipStreamError
 from tap_xero.login.auth import Connection, XeroAuth, choose_connection, exchange_code
 from tap_xero.login.refresh_token import TokenFile, update_file
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tap_xero.clock import Clock
+    from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
     from tap_xero.login.auth import TokenAnswer
 
@@ -68,6 +73,22 @@ class Consent:
         return form | ({"code_verifier": self.verifier} if self.verifier else {})
 
 
+def run(inputs: Inputs, *, port: int, browser: bool, debug: bool) -> int:
+    """Log in, verify the login by a call, say what to run next; return the exit code.
+
+    Raises what `authorize` raises.
+    """
+    if not debug:
+        live_display.hide_metrics()
+    clock = Clock()
+    with inputs.config() as config:
+        default_scopes = scopes_for(inputs.selections(config))
+        authorized = authorize(config, default_scopes, clock, port=port, browser=browser)
+    verify(authorized, clock)
+    tell_next(inputs.config_files)
+    return 0
+
+
 def authorize(
     config: Config, default_scopes: str, clock: Clock, *, port: int, browser: bool = True
 ) -> Config:
@@ -96,9 +117,6 @@ def authorize(
 
 def verify(config: Config, clock: Clock) -> None:
     """Call Xero for the organisation and say what came of it."""
-    from tap_xero.client import Client
-    from tap_xero.commands.organisation import describe, read_organisation
-
     with Client(config, clock) as client:
         try:
             organisation = read_organisation(client)

@@ -13,14 +13,19 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tap_xero.client import Client
+from tap_xero.clock import Clock
+from tap_xero.commands import live_display
+from tap_xero.commands.inputs import scopes
 from tap_xero.commands.organisation import Organisation, describe, read_organisation
+from tap_xero.commands.printing import print_text
 from tap_xero.errors import SkipStreamError, StreamError
 from tap_xero.streams.stream import open_list, with_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tap_xero.client import Client
+    from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
     from tap_xero.discover import Selection
     from tap_xero.state import State
@@ -55,6 +60,20 @@ class Login:
     tenant_id: str | None
     user_id: str | None
     scopes: tuple[str, ...]
+
+
+def run(inputs: Inputs, *, as_json: bool, debug: bool) -> int:
+    """Print what a sync would read; return the exit code. Raises TapError as a sync would."""
+    if not debug:
+        live_display.hide_metrics()
+    with inputs.config() as config:
+        selections = inputs.selections(config)
+        clock = Clock()
+        state = inputs.state(clock)
+        with Client(config, clock, scopes(selections)) as client:
+            state.cover(selections, config, client.auth.tenant_id())
+            run_check(client, config, state, selections, print_text, as_json=as_json)
+    return 0
 
 
 def run_check(  # noqa: PLR0913 - what a sync needs, and where to write

@@ -242,6 +242,19 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert b"Traceback" in run.stderr
 
 
+def test_a_login_that_fails_writes_no_schema(tmp_path: Path, xero: DemoXero) -> None:
+    run = tap("--config", config_of(tmp_path, xero, client_secret="wrong"))
+    assert run.returncode == 1
+    assert run.stdout == b""
+    assert "invalid_client" in last_line(run.stderr)
+
+
+def test_discovery_needs_no_start_date(tmp_path: Path) -> None:
+    run = tap("--discover", "--config", write(tmp_path / "empty.json", {}))
+    assert run.returncode == 0, run.stderr.decode()
+    assert json.loads(run.stdout) == catalog()
+
+
 def test_every_key_can_come_from_the_environment(tmp_path: Path, xero: DemoXero) -> None:
     tokens = tmp_path / "tokens.json"
     keys = xero.config(token_file=str(tokens), include_archived_contacts="true", page_size="500")

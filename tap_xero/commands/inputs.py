@@ -1,0 +1,96 @@
+"""What the user gives a command: config, catalog and state, read from where the arguments say."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from tap_xero import dates
+from tap_xero.config import load_config, read_object
+from tap_xero.discover import default_selection, selection
+from tap_xero.errors import InputError
+from tap_xero.state import State
+from tap_xero.streams.stream import scopes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tap_xero.clock import Clock
+    from tap_xero.config import Config
+    from tap_xero.discover import Selection
+
+# For commands that read no record; the user's own start_date counts if there is one.
+_ANY_START_DATE = {"start_date": "2000-01-01"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that the arguments name; `is_demo` runs the command against a demo Xero."""
+
+    config_files: tuple[str, ...] = ()
+    catalog_file: str | None = None
+    state_file: str | None = None
+    is_demo: bool = False
+
+    @contextmanager
+    def config(self, *, needs_start_date: bool = True) -> Iterator[Config]:
+        """Yield the config; a demo Xero serves as long as the block runs.
+
+        Raises InputError if there is no config or a setting is wrong.
+        """
+        before = {} if needs_start_date else _ANY_START_DATE
+        if self.is_demo:
+            with _demo_layers(self.config_files) as layers:
+                yield _load([before, *layers])
+            return
+        if not self.config_files:
+            raise InputError("no config: give one with --config FILE, or try --demo")
+        yield _load([before, *self.config_files])
+
+    def selections(self, config: Config) -> list[Selection]:
+        """Return the streams to sync: those of the catalog, or the default ones.
+
+        Raises InputError if the catalog is not valid.
+        """
+        if self.catalog_file is None:
+            return default_selection(line_tables=config.line_tables)
+        catalog = read_object(self.catalog_file)
+        return selection(catalog, self.catalog_file, line_tables=config.line_tables)
+
+    def state(self, clock: Clock) -> State:
+        """Return the state of the last run, or an empty one. Raises InputError for a wrong one."""
+        value = {} if self.state_file is None else read_object(self.state_file)
+        return State(value, self.state_file or "state", dates.to_ms_of(clock.now()))
+
+
+def scopes(selections: Sequence[Selection]) -> str:
+    """Return the scopes that reading these streams takes, separated by spaces."""
+    return scopes_of(selection.stream for selection in selections)
+
+
+def _load(layers: Sequence[str | Mapping[str, object]]) -> Config:
+    return load_config(layers, os.environ, datetime.now(timezone.utc))
+
+
+@contextmanager
+def _demo_layers(config_files: Sequence[str]) -> Iterator[list[str | Mapping[str, object]]]:
+    """Yield the config files, between defaults for a demo Xero and a login to it.
+
+    The user's own login is neither used nor changed.
+    """
+    from tap_xero.demo import DemoXero
+    from tap_xero.demo.identity import granted
+
+    with DemoXero() as xero:
+        login = xero.config(
+            access_token=xero.identity.new_access_token(xero.behaviour, granted(xero.behaviour)),
+            refresh_token=None,
+            token_file=None,
+            organization_name=None,
+            xero_user_id=None,
+        )
+        defaults = {"start_date": login.pop("start_date"), "calls_per_minute": 6000}
+        yield [defaults, *config_files, login]
