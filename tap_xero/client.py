@@ -69,12 +69,17 @@ class Answer:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Usage:
-    """Data calls sent and bytes received for them, as packed on the wire."""
+    """Data calls, and the bytes of their answers as packed on the wire."""
 
     calls: int = 0
     size: int = 0
+
+    def add(self, size: int) -> None:
+        """Count a call whose answer had `size` bytes."""
+        self.calls += 1
+        self.size += size
 
 
 @dataclass
@@ -106,12 +111,12 @@ class Client:
         self, config: Config, clock: Clock | None = None, default_scopes: str = ""
     ) -> None:
         self._config = config
-        self._clock = clock or Clock()
-        self._transport = Transport(config.user_agent, self._clock)
-        self.auth = XeroAuth(config, self._transport, self._clock, default_scopes)
-        self.pacer = Pacer(config.calls_per_minute, config.max_concurrency, self._clock)
+        self.clock = clock or Clock()
+        self._transport = Transport(config.user_agent, self.clock)
+        self.auth = XeroAuth(config, self._transport, self.clock, default_scopes)
+        self.pacer = Pacer(config.calls_per_minute, config.max_concurrency, self.clock)
         self._lock = threading.Lock()
-        self._usage = Usage()
+        self.usage = Usage()
         self._last_success = float("-inf")
         self._stop: StopRunError | None = None
 
@@ -125,11 +130,6 @@ class Client:
         """Close idle connections; a token being renewed gets a second to be saved."""
         self.auth.settle(SETTLE_SECONDS)
         self._transport.close()
-
-    @property
-    def usage(self) -> Usage:
-        """What has been sent and received so far."""
-        return self._usage
 
     def get(self, path: str, *, modified_since: str | None = None, **params: str) -> Answer:
         """Return the list at `path` below /api.xro/2.0/, such as `Invoices`.
@@ -169,7 +169,7 @@ class Client:
 
     def _patiently(self, call: _Call) -> Answer:
         try:
-            return retry(partial(self._try, call), call.path, self._clock)
+            return retry(partial(self._try, call), call.path, self.clock)
         except GaveUpError as error:
             if self._last_success > error.since or self._is_reachable():
                 raise StreamError(f"{call.path}: {error}") from error
@@ -185,7 +185,7 @@ class Client:
         except TransientError as error:
             self._count_slow(call, error)
             raise
-        self._last_success = self._clock.monotonic()
+        self._last_success = self.clock.monotonic()
         return answer
 
     def _send(self, call: _Call, token: str) -> Reply:
@@ -204,7 +204,7 @@ class Client:
 
     def _measured(self, request: Request, call: _Call) -> Reply:
         """Send, and count and time it whatever comes of it."""
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         reply = None
         try:
             reply = self._transport.send(request, self._config.request_timeout)
@@ -215,11 +215,10 @@ class Client:
                 "http_status_code": status,
                 "status": metrics.status(failed=status not in _GOOD),
             }
-            call.seconds = self._clock.monotonic() - started
+            call.seconds = self.clock.monotonic() - started
             metrics.log(LOGGER, "timer", "http_request_duration", call.seconds, tags)
             with self._lock:
-                size = self._usage.size + (reply.size if reply else 0)
-                self._usage = Usage(self._usage.calls + 1, size)
+                self.usage.add(reply.size if reply else 0)
         return reply
 
     def _raise_if_stopped(self) -> None:
@@ -237,7 +236,7 @@ class Client:
 
     def _judge(self, call: _Call, reply: Reply) -> Answer:
         """Turn a reply into an answer, or raise what its status means."""
-        now = self._clock.now()
+        now = self.clock.now()
         if reply.status in _GOOD:
             return Answer(call.body(reply), reply.headers, now, reply.size, call.seconds)
         limit = error_answers.rate_limit(reply, now)

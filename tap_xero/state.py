@@ -21,14 +21,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
 from tap_xero.coverage import lack_of, narrowed, settings_of
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import MINUTE, SECOND, UNSETTLED, Position, Start
-from tap_xero.streams.months import Calendar
 from tap_xero.streams.stream import DOCUMENT, UPDATED
 from tap_xero.streams.table import STREAM_BY_ID
 
@@ -83,10 +81,7 @@ class State:
 
         Raises InputError when it cannot be read.
         """
-        start = Start(
-            page_size=selection.stream.page_size or config.page_size,
-            calendar=self._calendar(config),
-        )
+        start = Start(page_size=selection.stream.page_size or config.page_size)
         key = selection.replication_key
         if key is None:
             return start
@@ -123,16 +118,6 @@ class State:
         name, key = selection.stream.tap_stream_id, selection.replication_key
         self.value["bookmarks"][name] = {key: bookmark}
         self._note((name,))
-
-    def _calendar(self, config: Config) -> Calendar:
-        basis = config.report_basis
-        return Calendar(
-            now=datetime.fromtimestamp(self._run_start / 1000, tz=timezone.utc),
-            from_day=config.start_date.date(),
-            refresh_months=config.report_refresh_months,
-            bases=("accrual", "cash") if basis == "both" else (basis,),
-            tracking_category_id=config.report_tracking_category_id,
-        )
 
     def cover(self, selections: Sequence[Selection], config: Config, tenant_id: str | None) -> bool:
         """Drop bookmarks of what was read with less than `config` wants; say if there were any.

@@ -25,7 +25,7 @@ from tap_xero.paging.endpoint import opened
 from tap_xero.paging.pages import Start, wanted
 from tap_xero.paging.read_ahead import read_ahead
 from tap_xero.streams.line_tables import Splitter
-from tap_xero.streams.stream import open_list, with_scope
+from tap_xero.streams.stream import open_list, pager_of, with_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tap_xero.discover import Selection
     from tap_xero.output.writer import Writer
     from tap_xero.paging.endpoint import XeroList
-    from tap_xero.paging.pages import Page
+    from tap_xero.paging.pages import Page, Pager
     from tap_xero.paging.read_ahead import Arrival
     from tap_xero.state import State
 
@@ -86,12 +86,12 @@ class StreamRun:
     @property
     def calls(self) -> int:
         """Answers that came for the stream."""
-        return sum(each.calls for each in self.lists)
+        return sum(each.usage.calls for each in self.lists)
 
     @property
     def size(self) -> int:
         """Bytes of these answers, as packed on the wire."""
-        return sum(each.size for each in self.lists)
+        return sum(each.usage.size for each in self.lists)
 
     @property
     def forgiven(self) -> bool:
@@ -174,7 +174,11 @@ class Sync:
         return told[0] if told else None
 
     def _read_lists(self, runs: Sequence[StreamRun]) -> None:
-        readers = [partial(_read, run, self.now) for run in runs]
+        began = self.now()
+        pagers = [pager_of(run.selection.stream, self.config, began) for run in runs]
+        readers = [
+            partial(_read, run, pager, self.now) for run, pager in zip(runs, pagers, strict=True)
+        ]
         take = partial(self._take, runs)
         read_ahead(readers, self.config.max_concurrency, take, self._put, self.stopped)
 
@@ -334,11 +338,11 @@ def _as_read_list(run: StreamRun) -> ReadList:
     return ReadList(run.selection, run.start.page_size, run.server_start)
 
 
-def _read(run: StreamRun, now: Callable[[], datetime]) -> Iterator[Page]:
+def _read(run: StreamRun, pager: Pager, now: Callable[[], datetime]) -> Iterator[Page]:
     run.began = now()
     try:
         (xero_list,) = run.lists
-        yield from run.selection.stream.pager.pages(xero_list, run.start)
+        yield from pager.pages(xero_list, run.start)
     finally:
         run.ended = now()
 

@@ -20,7 +20,7 @@ from tap_xero.commands.inputs import scopes
 from tap_xero.commands.organisation import Organisation, describe, read_organisation
 from tap_xero.commands.printing import print_text
 from tap_xero.errors import SkipStreamError, StreamError
-from tap_xero.streams.stream import open_list, with_scope
+from tap_xero.streams.stream import open_list, pager_of, with_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,9 +112,8 @@ def find_out(client: Client, config: Config, state: State, selection: Selection)
     if stream.resumes:
         return Finding(stream.tap_stream_id, readable=None)
     try:
-        outlook = stream.pager.peek(
-            open_list(client, stream, config), state.start(selection, config)
-        )
+        pager = pager_of(stream, config, client.clock.now())
+        outlook = pager.peek(open_list(client, stream, config), state.start(selection, config))
     except StreamError as error:
         is_forgiven = isinstance(error, SkipStreamError) and not selection.by_user
         problem = str(with_scope(error, stream, config))

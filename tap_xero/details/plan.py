@@ -15,7 +15,7 @@ from tap_xero.details.attachment_files import prepare_folder
 from tap_xero.details.walk import DETAILS, Allowance, Walk
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import SECOND, Start
-from tap_xero.streams.stream import open_list
+from tap_xero.streams.stream import open_list, pager_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -91,6 +91,7 @@ class DetailWalks:
             stream=details,
             detail=DETAILS[details.tap_stream_id],
             parent=documents,
+            pager=pager_of(documents, self._config, self._client.clock.now()),
             listing=open_list(self._client, documents, self._config),
             answers=open_list(self._client, below, self._config),
             start=self._start(read, position),

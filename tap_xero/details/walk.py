@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_xero.paging.endpoint import ListPage, Row, XeroList
-    from tap_xero.paging.pages import Start
+    from tap_xero.paging.pages import Pager, Start
     from tap_xero.streams.stream import Stream
 
 LOGGER = logging.getLogger(__name__)
@@ -86,16 +86,18 @@ class Allowance:
 
 @dataclass(eq=False)
 class Walk:
-    """One stream of details over the documents of one list (`parent`, read by `listing`).
+    """One stream of details over the documents of one stream.
 
-    `position` is how far earlier runs have come, `until` the last stamp (ms) that this one may
-    come to. `answers` reads the details; `calls` is how many were made for them. `folder` is where
-    files go, None for nowhere. `passed_over` is shared by the walks of a stream.
+    `pager` reads the documents of the stream `parent` from `listing`; `answers` reads their
+    details. `position` is where earlier runs stopped. `until` is the last stamp (ms since 1970)
+    that this run may reach. `folder` is where files go, None for nowhere. `calls` counts the calls
+    for details. `passed_over` is shared by the walks of one stream.
     """
 
     stream: Stream
     detail: Detail
     parent: Stream
+    pager: Pager
     listing: XeroList
     answers: XeroList
     start: Start
@@ -121,7 +123,7 @@ class Walk:
         of the list and `Client.get` raise.
         """
         waiting: list[Document] = []
-        for page in self.parent.pager.pages(self.listing, self.start):
+        for page in self.pager.pages(self.listing, self.start):
             waiting += self._ahead(opened(page.rows))
             proven = page.complete_to
             if proven is None:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero import dates
+from tap_xero.client import Usage
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class ListPage:
 class XeroList:
     """A list endpoint, bound to the client that reads it.
 
-    `calls` counts its answers and `size` their bytes, as packed on the wire.
+    `usage` counts its answers and their bytes.
     """
 
     def __init__(  # noqa: PLR0913 - what a list is; each is one word of the stream table
@@ -106,14 +107,15 @@ class XeroList:
         params: Mapping[str, str],
         page_size: int | None = None,
         ready: Ready = not_ready,
+        usage: Usage | None = None,
     ) -> None:
         """Bind the list at `path`, whose rows stand under `rows_key` of the answer.
 
         `page_size` is given where Xero fixes it; `ready` knows records that can be written.
+        `usage` counts the calls, here and in the endpoints that share it.
         """
         self.path = path
-        self.calls = 0
-        self.size = 0
+        self.usage = usage or Usage()
         self.fixed_size = page_size
         self._client = client
         self._params = dict(params)
@@ -141,8 +143,7 @@ class XeroList:
     def ask_file(self, key: str, media_type: str) -> bytes:
         """Return the file below the list under `key`. Raises what `Client.get_file` raises."""
         answer = self._client.get_file(f"{self.path}/{key}", media_type)
-        self.calls += 1
-        self.size += answer.size
+        self.usage.add(answer.size)
         return answer.body
 
     def beside(self, path: str, key: str, **params: str) -> XeroList:
@@ -154,6 +155,7 @@ class XeroList:
             key_properties=(key,),
             replication_key="UpdatedDateUTC",
             params=params,
+            usage=self.usage,
         )
 
     def page_params(self, number: int, size: int) -> dict[str, str]:
@@ -173,8 +175,7 @@ class XeroList:
         return {"order": order.replace(" ASC", " DESC")} if order else {}
 
     def _counted(self, answer: Answer) -> ListPage:
-        self.calls += 1
-        self.size += answer.size
+        self.usage.add(answer.size)
         return self._page(answer)
 
     def _page(self, answer: Answer) -> ListPage:

@@ -9,7 +9,7 @@ a list that comes in one answer, and journals, which are asked for by number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -17,7 +17,6 @@ from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.errors import StreamError
-from tap_xero.streams.months import Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +51,6 @@ class Start:
     bookmark: int | None = None
     page_size: int = 1000
     reach: int = 0
-    calendar: Calendar = field(default_factory=Calendar)
 
     @property
     def asked_since(self) -> int | None:

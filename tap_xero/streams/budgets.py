@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -18,38 +19,45 @@ from msgspec import Raw
 from tap_xero.errors import StreamError
 from tap_xero.paging.endpoint import Row, closed, opened, to_raw
 from tap_xero.paging.pages import Outlook, Page, Pager
-from tap_xero.streams.months import month_start
+from tap_xero.streams.report_settings import month_start
+from tap_xero.streams.stream import PagerBySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tap_xero.paging.endpoint import XeroList
     from tap_xero.paging.pages import Start
+    from tap_xero.streams.report_settings import ReportSettings
 
 MONTHS_A_CALL = 24
 _ROWS = msgspec.json.Decoder(list[Row])
 _TEXT = msgspec.json.Decoder(str)
 _NONE = Raw(b"[]")
 
+Window: TypeAlias = tuple[date, date]  # first and last day
 
-def _budgets_with_lines(xero_list: XeroList, start: Start) -> Iterator[Page]:
+
+def _bind(settings: ReportSettings) -> Pager:
+    windows = tuple(_windows(settings.from_day, settings.today))
+    return Pager(partial(_read, windows), partial(_peek, windows))
+
+
+def _read(windows: Sequence[Window], xero_list: XeroList, _: Start) -> Iterator[Page]:
     """Read all budgets, each with its lines from the month of the start date on."""
     listed = xero_list.ask()
-    windows = list(_windows(start.calendar.from_day, start.calendar.today))
     rows = [_with_lines(xero_list, row, windows) for row in opened(listed.rows)]
     yield Page(closed(rows), listed, last=True)
 
 
-def _peek_at_budgets(xero_list: XeroList, start: Start) -> Outlook:
+def _peek(windows: Sequence[Window], xero_list: XeroList, _: Start) -> Outlook:
     budgets = len(xero_list.ask().rows)
-    windows = list(_windows(start.calendar.from_day, start.calendar.today))
     return Outlook(budgets, calls=1 + budgets * len(windows))
 
 
-BUDGETS_WITH_LINES = Pager(_budgets_with_lines, _peek_at_budgets)
+BUDGETS_WITH_LINES = PagerBySettings(_bind)
 
 
-def _windows(first: date, today: date) -> Iterator[tuple[date, date]]:
+def _windows(first: date, today: date) -> Iterator[Window]:
     """Yield first and last days of spans of 24 months that cover what is asked for."""
     begin, end = month_start(first), month_start(today, 1 + MONTHS_A_CALL)
     while begin < end:
@@ -58,7 +66,7 @@ def _windows(first: date, today: date) -> Iterator[tuple[date, date]]:
         begin = after
 
 
-def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[tuple[date, date]]) -> Row:
+def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[Window]) -> Row:
     try:
         uid = _TEXT.decode(listed["BudgetID"])
     except (KeyError, msgspec.DecodeError):

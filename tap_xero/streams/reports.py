@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,14 +20,15 @@ from tap_xero import dates
 from tap_xero.paging.endpoint import Row, closed, opened, to_raw
 from tap_xero.paging.pages import Outlook, Page, Pager, Start
 from tap_xero.paging.seek import MODIFIED_SINCE
-from tap_xero.streams.months import month_end, month_start
 from tap_xero.streams.report_cells import cell_rows
+from tap_xero.streams.report_settings import month_end, month_start
+from tap_xero.streams.stream import PagerBySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_xero.paging.endpoint import ListPage, XeroList
-    from tap_xero.streams.months import Calendar
+    from tap_xero.streams.report_settings import ReportSettings
 
 PERIOD_END = "PeriodEndDate"
 _NULL = Raw(b"null")
@@ -41,100 +43,133 @@ class Period:
     end: date
 
 
+@dataclass(frozen=True)
+class _Monthly:
+    """A report that is read month by month.
+
+    `params` gives the parameters of a call for one month. `bases` holds the bases to ask for, or
+    None alone where Xero makes the report on one basis only.
+    """
+
+    params: Callable[[Period, ReportSettings], Mapping[str, str]]
+    settings: ReportSettings
+    bases: tuple[str | None, ...]
+
+    def request(self, month: Period, basis: str | None) -> dict[str, str]:
+        """Return the parameters of the call for a month on a basis."""
+        cash = {"paymentsOnly": "true"} if basis == "cash" else {}
+        return {**self.params(month, self.settings), **cash}
+
+
 def monthly(
-    params: Callable[[Period, Calendar], Mapping[str, str]], *, by_basis: bool = False
-) -> Pager:
+    params: Callable[[Period, ReportSettings], Mapping[str, str]], *, by_basis: bool = False
+) -> PagerBySettings:
     """Return the pager of a report that is read month by month.
 
     `params` gives the parameters of a call for a month. `by_basis`: Xero makes it for both bases.
     """
 
-    def bases(calendar: Calendar) -> tuple[str | None, ...]:
-        return calendar.bases if by_basis else (None,)
+    def bind(settings: ReportSettings) -> Pager:
+        report = _Monthly(params, settings, settings.bases if by_basis else (None,))
+        return Pager(partial(_read_months, report), partial(_peek_at_months, report))
 
-    def asked(month: Period, calendar: Calendar, basis: str | None) -> dict[str, str]:
-        return {**params(month, calendar), **_basis_params(basis)}
-
-    def read(xero_list: XeroList, start: Start) -> Iterator[Page]:
-        calendar = start.calendar
-        months = list(_months(start))
-        for month in months:
-            rows: list[Row] = []
-            for basis in bases(calendar):
-                parameters = asked(month, calendar, basis)
-                source = xero_list.ask(None, **parameters)
-                tracking = parameters.get("trackingCategoryID")
-                base = _base(month, calendar, Basis=basis, TrackingCategoryID=tracking)
-                rows += cell_rows(opened(source.rows), base)
-            yield Page(closed(rows), source, complete_to=_ms(month.end), last=month == months[-1])
-
-    def peek(xero_list: XeroList, start: Start) -> Outlook:
-        months, calendar = list(_months(start)), start.calendar
-        xero_list.ask(None, **asked(months[-1], calendar, bases(calendar)[0]))
-        return Outlook(None, calls=len(months) * len(bases(calendar)))
-
-    return Pager(read, peek)
+    return PagerBySettings(bind)
 
 
-def _yearly(xero_list: XeroList, start: Start) -> Iterator[Page]:
-    """Read a report of calendar years, of those in which a month is to be read."""
-    years = _years(start)
+def _read_months(report: _Monthly, xero_list: XeroList, start: Start) -> Iterator[Page]:
+    months = list(_months(report.settings, start))
+    for month in months:
+        rows: list[Row] = []
+        for basis in report.bases:
+            request = report.request(month, basis)
+            source = xero_list.ask(None, **request)
+            tracking = request.get("trackingCategoryID")
+            base = _base(month, report.settings, Basis=basis, TrackingCategoryID=tracking)
+            rows += cell_rows(opened(source.rows), base)
+        yield Page(closed(rows), source, complete_to=_ms(month.end), last=month == months[-1])
+
+
+def _peek_at_months(report: _Monthly, xero_list: XeroList, start: Start) -> Outlook:
+    months = list(_months(report.settings, start))
+    xero_list.ask(None, **report.request(months[-1], report.bases[0]))
+    return Outlook(None, calls=len(months) * len(report.bases))
+
+
+def _by_year(settings: ReportSettings) -> Pager:
+    """Return the pager of a report of calendar years.
+
+    It reads the years that hold a month to be read.
+    """
+    return Pager(partial(_read_years, settings), partial(_peek_at_years, settings))
+
+
+def _read_years(settings: ReportSettings, xero_list: XeroList, start: Start) -> Iterator[Page]:
+    years = _years(settings, start)
     for year in years:
         answer = xero_list.ask(reportYear=str(year))
         period = Period(date(year, 1, 1), date(year, 12, 31))
-        rows = cell_rows(opened(answer.rows), _base(period, start.calendar))
+        rows = cell_rows(opened(answer.rows), _base(period, settings))
         yield Page(closed(rows), answer, complete_to=_ms(period.end), last=year == years[-1])
 
 
-def _peek_at_years(xero_list: XeroList, start: Start) -> Outlook:
-    years = _years(start)
+def _peek_at_years(settings: ReportSettings, xero_list: XeroList, start: Start) -> Outlook:
+    years = _years(settings, start)
     xero_list.ask(reportYear=str(years[-1]))
     return Outlook(None, calls=len(years))
 
 
-def _years(start: Start) -> list[int]:
-    """Return the years in which a month is to be read; the current one is among them."""
-    years = {month.end.year for month in _months(start)}
+def _years(settings: ReportSettings, start: Start) -> list[int]:
+    """Return the years that hold a month to be read; the current year is among them."""
+    years = {month.end.year for month in _months(settings, start)}
     return sorted(year for year in years if year >= FIRST_1099_YEAR)
 
 
-def by_contact(side: str) -> Pager:
-    """Return the pager of a report on one contact, for those with a balance on `side` now.
+def by_contact(side: str) -> PagerBySettings:
+    """Return the pager of a report on one contact, read for each with a balance on `side` now.
 
-    A balance says nothing of earlier months, so only the current one is read. `side` is
+    Xero tells today's balances only, so the tap reads the current month only. `side` is
     AccountsReceivable or AccountsPayable.
     """
 
-    def ask(xero_list: XeroList, uid: str, month: Period) -> ListPage:
-        return xero_list.ask(contactId=uid, date=month.end.isoformat())
+    def bind(settings: ReportSettings) -> Pager:
+        return Pager(
+            partial(_read_contacts, side, settings), partial(_peek_at_contacts, side, settings)
+        )
 
-    def read(xero_list: XeroList, start: Start) -> Iterator[Page]:
-        month = _month_of(start.calendar.today)
-        contacts = _contacts(xero_list)
-        read_before: set[str] = set()
-        for page in MODIFIED_SINCE.pages(contacts, Start(page_size=start.page_size)):
-            source = replace(page.source, pagination=None)  # which counts contacts, not cells
-            for uid in sorted({*_owing(page.rows, side)} - read_before):
-                read_before.add(uid)
-                answer = ask(xero_list, uid, month)
-                rows = cell_rows(opened(answer.rows), _base(month, start.calendar, ContactID=uid))
-                # A call each: what has been read is written, whatever happens to the next.
-                yield Page(closed(rows), source)
-            complete_to = _ms(month.end) if page.last else None
-            yield Page([], source, complete_to=complete_to, last=page.last)
-        xero_list.calls += contacts.calls
-        xero_list.size += contacts.size
+    return PagerBySettings(bind)
 
-    def peek(xero_list: XeroList, start: Start) -> Outlook:
-        contacts = _contacts(xero_list)
-        first = contacts.ask(None, **contacts.page_params(1, start.page_size))
-        owing = sorted(_owing(first.rows, side))
-        if owing:
-            ask(xero_list, owing[0], _month_of(start.calendar.today))
-        may_go_on = len(first.rows) >= start.page_size
-        return Outlook(None, calls=1 + len(owing), at_least=may_go_on)
 
-    return Pager(read, peek)
+def _read_contacts(
+    side: str, settings: ReportSettings, xero_list: XeroList, start: Start
+) -> Iterator[Page]:
+    month = _month_of(settings.today)
+    read_before: set[str] = set()
+    for page in MODIFIED_SINCE.pages(_contacts(xero_list), Start(page_size=start.page_size)):
+        source = replace(page.source, pagination=None)  # it counts contacts, not cells
+        for uid in sorted({*_owing(page.rows, side)} - read_before):
+            read_before.add(uid)
+            answer = _ask_for_contact(xero_list, uid, month)
+            rows = cell_rows(opened(answer.rows), _base(month, settings, ContactID=uid))
+            # Each contact is a page, so its rows are written whatever happens to the next call.
+            yield Page(closed(rows), source)
+        complete_to = _ms(month.end) if page.last else None
+        yield Page([], source, complete_to=complete_to, last=page.last)
+
+
+def _peek_at_contacts(
+    side: str, settings: ReportSettings, xero_list: XeroList, start: Start
+) -> Outlook:
+    contacts = _contacts(xero_list)
+    first = contacts.ask(None, **contacts.page_params(1, start.page_size))
+    owing = sorted(_owing(first.rows, side))
+    if owing:
+        _ask_for_contact(xero_list, owing[0], _month_of(settings.today))
+    may_go_on = len(first.rows) >= start.page_size
+    return Outlook(None, calls=1 + len(owing), at_least=may_go_on)
+
+
+def _ask_for_contact(xero_list: XeroList, uid: str, month: Period) -> ListPage:
+    return xero_list.ask(contactId=uid, date=month.end.isoformat())
 
 
 def _contacts(report: XeroList) -> XeroList:
@@ -159,15 +194,14 @@ def _inside(row: Row, name: str) -> Row:
         return {}
 
 
-def _months(start: Start) -> Iterator[Period]:
-    """Yield the months to read: from the bookmark's, and the last closed ones once more."""
-    calendar = start.calendar
-    first = month_start(calendar.from_day)
+def _months(settings: ReportSettings, start: Start) -> Iterator[Period]:
+    """Yield the months to read: from the bookmark on, and the last closed months once more."""
+    first = month_start(settings.from_day)
     if start.bookmark is not None:
         known = datetime.fromtimestamp(start.bookmark / 1000, tz=timezone.utc).date()
-        again = month_start(calendar.today, -calendar.refresh_months)
-        first = max(first, min(month_start(known), month_start(calendar.today), again))
-    while first <= calendar.today:
+        again = month_start(settings.today, -settings.refresh_months)
+        first = max(first, min(month_start(known), month_start(settings.today), again))
+    while first <= settings.today:
         yield _month_of(first)
         first = month_start(first, 1)
 
@@ -180,39 +214,35 @@ def _ms(day: date) -> int:
     return dates.to_ms_of(datetime(day.year, day.month, day.day, tzinfo=timezone.utc))
 
 
-def _basis_params(basis: str | None) -> dict[str, str]:
-    return {"paymentsOnly": "true"} if basis == "cash" else {}
-
-
-def _base(period: Period, calendar: Calendar, **more: str | None) -> Row:
+def _base(period: Period, settings: ReportSettings, **more: str | None) -> Row:
     values = {
         PERIOD_END: period.end.isoformat(),
         "PeriodStartDate": period.begin.isoformat(),
-        "ReadDateUTC": calendar.now.isoformat(),
+        "ReadDateUTC": settings.now.isoformat(),
         **more,
     }
     return {name: to_raw(value) for name, value in values.items()}
 
 
-def _as_of(period: Period, _: Calendar) -> dict[str, str]:
+def _as_of(period: Period, _: ReportSettings) -> dict[str, str]:
     return {"date": period.end.isoformat()}
 
 
-def _as_of_standard(period: Period, calendar: Calendar) -> dict[str, str]:
-    return _as_of(period, calendar) | {"standardLayout": "true"}
+def _as_of_standard(period: Period, settings: ReportSettings) -> dict[str, str]:
+    return _as_of(period, settings) | {"standardLayout": "true"}
 
 
-def _span(period: Period, _: Calendar) -> dict[str, str]:
+def _span(period: Period, _: ReportSettings) -> dict[str, str]:
     return {"fromDate": period.begin.isoformat(), "toDate": period.end.isoformat()}
 
 
-def _span_standard(period: Period, calendar: Calendar) -> dict[str, str]:
-    split = calendar.tracking_category_id
+def _span_standard(period: Period, settings: ReportSettings) -> dict[str, str]:
+    split = settings.tracking_category_id
     tracking = {"trackingCategoryID": split} if split else {}
-    return {**_span(period, calendar), "standardLayout": "true", **tracking}
+    return {**_span(period, settings), "standardLayout": "true", **tracking}
 
 
-def _one_month(period: Period, _: Calendar) -> dict[str, str]:
+def _one_month(period: Period, _: ReportSettings) -> dict[str, str]:
     return {"date": period.begin.isoformat(), "periods": "1", "timeframe": "1"}
 
 
@@ -226,4 +256,4 @@ BUDGET_SUMMARY = monthly(_one_month)
 EXECUTIVE_SUMMARY = monthly(_as_of)
 AGED_RECEIVABLES = by_contact("AccountsReceivable")
 AGED_PAYABLES = by_contact("AccountsPayable")
-TEN_NINETY_NINE = Pager(_yearly, _peek_at_years)
+TEN_NINETY_NINE = PagerBySettings(_by_year)

@@ -12,18 +12,28 @@ from typing import TYPE_CHECKING
 from tap_xero.errors import MissingScopeError
 from tap_xero.paging.endpoint import XeroList, not_ready
 from tap_xero.paging.pages import ONE_ANSWER
+from tap_xero.streams.report_settings import report_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from tap_xero.client import Client
     from tap_xero.config import Config
     from tap_xero.errors import StreamError
     from tap_xero.paging.endpoint import Ready
     from tap_xero.paging.pages import Pager
+    from tap_xero.streams.report_settings import ReportSettings
 
 UPDATED = "UpdatedDateUTC"
 DOCUMENT = "DocumentID"
+
+
+@dataclass(frozen=True)
+class PagerBySettings:
+    """A pager that depends on the config: `bind` makes it."""
+
+    bind: Callable[[ReportSettings], Pager]
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class Stream:
     path: str
     key_properties: tuple[str, ...]
     scope: str
-    pager: Pager
+    pager: Pager | PagerBySettings
     replication_key: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     selected_by_default: bool = True
@@ -124,6 +134,13 @@ def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not
         page_size=stream.page_size,
         ready=ready,
     )
+
+
+def pager_of(stream: Stream, config: Config, now: datetime) -> Pager:
+    """Return how a stream is read in a run that began at `now`."""
+    if isinstance(stream.pager, PagerBySettings):
+        return stream.pager.bind(report_settings(config, now))
+    return stream.pager
 
 
 def scopes_of(streams: Iterable[Stream]) -> str:

@@ -40,6 +40,7 @@ from tap_xero.errors import StreamError, TapError
 from tap_xero.output.writer import Writer
 from tap_xero.paging.pages import Page, newest
 from tap_xero.state import State
+from tap_xero.streams.stream import pager_of
 from tap_xero.sync import Sync
 from tests.support.fake_clock import FakeTime
 from tests.support.run_tap import catalog_of, load
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from tap_xero.config import Config
     from tap_xero.demo import Call
     from tap_xero.paging.endpoint import XeroList
-    from tap_xero.paging.pages import Start
+    from tap_xero.paging.pages import Pager, Start
     from tap_xero.streams.stream import Stream
 
 DAY = 86_400_000
@@ -406,7 +407,8 @@ class Simulation:
     ) -> Selection:
         chosen = _selection(name, full_table=full_table and name != "journals")
         stream = tamper(chosen.stream)
-        in_turn = lambda *read: self._turns.pages(stream.pager.pages, name, *read)  # noqa: E731
+        pager = _pager(stream)
+        in_turn = lambda *read: self._turns.pages(pager.pages, name, *read)  # noqa: E731
         return replace(chosen, stream=_read_by(stream, in_turn))
 
     def _settings(self, dice: Random, max_concurrency: int) -> Config:
@@ -522,7 +524,11 @@ def _config() -> Config:
 
 
 def _read_by(stream: Stream, pages: Callable[[XeroList, Start], Iterator[Page]]) -> Stream:
-    return replace(stream, pager=replace(stream.pager, pages=pages))
+    return replace(stream, pager=replace(_pager(stream), pages=pages))
+
+
+def _pager(stream: Stream) -> Pager:
+    return pager_of(stream, _config(), Clock().now())
 
 
 # The fault that must be found
