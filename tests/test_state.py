@@ -635,7 +635,7 @@ def test_fewer_rows_than_xero_counted_is_a_warning_with_both_numbers(
                 xero.organisation.table("Invoices").drop(f"row-{number:06d}")
 
     with serve(spread(500)) as xero:
-        xero.behaviour.before_call = delete
+        xero.before_call = delete
         read(xero, {}, page_size=100)
 
     assert "Xero counted 500 records and sent 480" in caplog.text
@@ -647,7 +647,7 @@ def test_edits_and_additions_are_no_reason_to_warn(caplog: pytest.LogCaptureFixt
         xero.insert("Invoices", row("Invoices", f"new-{call.number}", NOON))
 
     with serve(spread(500)) as xero:
-        xero.behaviour.before_call = change
+        xero.before_call = change
         read(xero, {}, page_size=100)
 
     assert "counted" not in caplog.text

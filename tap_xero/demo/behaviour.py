@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tap_xero.demo.calls import Call
-    from tap_xero.demo.server import DemoXero
+    from collections.abc import Mapping
 
 TENANT_ID = "fe79f7dd-b6d4-4a92-ba7b-538af6289c58"
 
@@ -47,7 +44,10 @@ class Behaviour:
         scopes: what a login is granted; None for everything there is.
         forbidden: path to "scope401", "role403" or "plan401".
         expires_in: life of an access token in seconds.
-    before_call: run before each data call, under the server's lock.
+        repeated_refresh: what the second use of a refresh token within its 30 minutes gives:
+            "same" (the same successor), "new" (another successor, both are alive) or
+            "new_kills_first" (another successor, and the first one dies). Xero documents only
+            that the second use is allowed.
     """
 
     ims_inclusive: bool = True
@@ -75,4 +75,4 @@ class Behaviour:
     scopes: frozenset[str] | None = None
     forbidden: Mapping[str, str] = field(default_factory=dict)
     expires_in: int = 1800
-    before_call: Callable[[DemoXero, Call], None] | None = None
+    repeated_refresh: str = "same"

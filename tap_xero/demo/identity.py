@@ -1,8 +1,9 @@
 """Logins: access tokens, refresh tokens that rotate, client credentials, consent, connections.
 
 The rule that matters (developer.xero.com, OAuth2): each use of a refresh token gives a new one; the
-old one may be repeated for 30 minutes after its first use, and then gives the same successor, in
-case the answer was lost; afterwards it is dead.
+old one may be used again for 30 minutes after its first use, in case the answer was lost; then it
+is dead.  Nobody has written down which successor the second use gives, so `repeated_refresh` of
+Behaviour plays each reading.
 """
 
 from __future__ import annotations
@@ -158,6 +159,10 @@ class Identity:
             known.successor = self._new_refresh_token(known.scopes & granted(behaviour))
         elif now - known.first_used > GRACE:
             return _refusal("invalid_grant")
+        elif behaviour.repeated_refresh != "same":
+            if behaviour.repeated_refresh == "new_kills_first":
+                self.refresh_tokens.pop(known.successor, None)
+            known.successor = self._new_refresh_token(known.scopes & granted(behaviour))
         return self._grant(behaviour, known.scopes & granted(behaviour), known.successor)
 
     def _redeem(self, form: Mapping[str, str], behaviour: Behaviour) -> Reply:

@@ -92,6 +92,8 @@ class DemoXero:
         self.identity = identity.Identity(clock)
         self.identity.start(self.behaviour)
         self.faults: list[PlannedFault] = []
+        # A hook of tests, run before each data call under the lock.
+        self.before_call: Callable[[DemoXero, Call], None] | None = None
         self._answers = self._fixed_answers(examples, answers or {})
         self._allowance = Allowance()
         self._calls: list[Call] = []
@@ -404,8 +406,8 @@ class DemoXero:
 
     def _data(self, call: Call) -> Reply:
         """Make the answer of a data call that is allowed."""
-        if self.behaviour.before_call:
-            self.behaviour.before_call(self, call)
+        if self.before_call:
+            self.before_call(self, call)
         if call.path in reports.SCOPES:
             return self._report(call)
         endpoint = _endpoint_of(call)

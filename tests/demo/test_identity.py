@@ -57,6 +57,17 @@ def test_a_refresh_token_rotates_and_may_be_repeated_for_half_an_hour(
     assert ask_token(xero, refresh_token=second)["refresh_token"] not in {first, second}
 
 
+@pytest.mark.parametrize("reading", ["same", "new", "new_kills_first"])
+def test_a_repeated_refresh_is_read_in_three_ways(xero: DemoXero, reading: str) -> None:
+    xero.behaviour.repeated_refresh = reading
+    used = xero.config()["refresh_token"]
+    first = ask_token(xero, refresh_token=used)["refresh_token"]
+    second = ask_token(xero, refresh_token=used)["refresh_token"]
+    assert (second == first) == (reading == "same")
+    alive = {token: post_token(xero, refresh_token=token).ok for token in (first, second)}
+    assert alive == {first: reading != "new_kills_first", second: True}
+
+
 def test_an_access_token_expires(xero: DemoXero, clock: Clock) -> None:
     with Login(xero) as login:
         assert login.get("Currencies").status_code == 200

@@ -295,8 +295,8 @@ def test_page_numbers_lose_rows_when_rows_are_edited_between_calls() -> None:
         if call.params.get("page") == "2":
             xero.edit("Invoices", "0003", Reference="edited")
 
-    behaviour = Behaviour(before_call=edit_a_row_already_read)
-    with DemoXero(size=0, behaviour=behaviour) as xero, Login(xero) as login:
+    with DemoXero(size=0) as xero, Login(xero) as login:
+        xero.before_call = edit_a_row_already_read
         xero.replace("Invoices", stamped(*range(SECOND, SECOND + 30_000, 1000)))
         seen = [
             key for page in (1, 2, 3) for key in ids(login.rows("Invoices", page=page, pageSize=10))

@@ -459,10 +459,10 @@ def test_documents_edited_while_they_are_walked_are_seen_by_the_next_run(
 
     history.xero.behaviour.list_order = order
     history.xero.behaviour.honours_order = order == "documented"
-    history.xero.behaviour.before_call = edit
+    history.xero.before_call = edit
     for _ in range(4):
         history.run(page_size=7)
-    history.xero.behaviour.before_call = None
+    history.xero.before_call = None
     history.run()
     told = Counter((each["DocumentID"], each["Changes"]) for each in history.records("history"))
     assert {uid for uid, changes in told if changes == "Edited"} == expected(30)
@@ -486,10 +486,10 @@ def test_whatever_xero_is_like_and_whoever_edits_what_no_entry_is_lost(seed: int
                 xero.edit("Invoices", f"row-{random.randrange(60):06d}", Reference="changed")
 
         for _ in range(6):
-            behaviour.before_call = edit
+            tried.xero.before_call = edit
             size = random.choice([7, 20, 1000])
             tried.run(page_size=size, detail_calls_per_run=random.choice([20, 50, 90]))
-        behaviour.before_call = None
+        tried.xero.before_call = None
         tried.run()
         tried.run()
         assert tried.entries() == tried.entries_of(expected(60))

@@ -87,7 +87,7 @@ def jwt(**claims: object) -> str:
 
 def test_the_new_refresh_token_is_saved_before_any_data_call(stage: Stage) -> None:
     saved_at_call: list[str] = []
-    stage.xero.behaviour.before_call = lambda *_: saved_at_call.append(stage.saved())
+    stage.xero.before_call = lambda *_: saved_at_call.append(stage.saved())
     auth = stage.auth()
     first = stage.saved()
     assert stage.get(auth).status == 200

@@ -84,7 +84,7 @@ def test_rows_edited_while_pages_are_read_do_not_hide_others() -> None:
             xero.edit("Invoices", f"row-{number:06d}", Reference="edited")
 
     with serve(spread(5000)) as xero:
-        xero.behaviour.before_call = on_call(2, edit_ten)
+        xero.before_call = on_call(2, edit_ten)
         written = keys(sync(xero, ["invoices"]), "invoices")
 
         assert set(written) == expected(5000)
@@ -140,7 +140,7 @@ def test_an_edit_inside_a_tie_hides_none_of_it() -> None:
 
     for number in range(2, 8):
         with serve(TIES) as xero:
-            xero.behaviour.before_call = on_call(number, edit)
+            xero.before_call = on_call(number, edit)
             assert set(keys(sync(xero, ["invoices"]), "invoices")) == expected(5000)
 
 
@@ -249,7 +249,7 @@ def test_a_row_deleted_between_two_pages_hides_no_other() -> None:
     modes: list[dict[str, Any]] = [{}, {"list_order": "id", "honours_order": False}]
     for mode in modes:
         with serve(spread(2500), **mode) as xero:
-            xero.behaviour.before_call = on_call(2, delete)
+            xero.before_call = on_call(2, delete)
             assert set(keys(sync(xero, ["invoices"]), "invoices")) == expected(2500)
 
 
@@ -259,7 +259,7 @@ def test_a_sync_ends_even_when_edits_never_stop() -> None:
             xero.edit("Invoices", f"row-{(call.number * 100 + number) % 500:06d}", Reference="x")
 
     with serve(spread(500)) as xero:
-        xero.behaviour.before_call = edit
+        xero.before_call = edit
         output = sync(xero, ["invoices"], page_size=100)
 
         assert output.runs[0].complete
@@ -282,7 +282,7 @@ def test_a_full_table_that_ends_with_edits_going_on_is_complete() -> None:
             xero.edit("Invoices", f"row-{(call.number * 10 + number) % 50:06d}", Reference="x")
 
     with serve(spread(50)) as xero:
-        xero.behaviour.before_call = edit
+        xero.before_call = edit
         whole = catalog_of(["invoices"], replication_method="FULL_TABLE")
         output = sync(xero, catalog=whole, page_size=10)
 
@@ -333,7 +333,7 @@ def test_an_edit_between_the_look_up_of_an_answer_and_its_date_hides_no_row() ->
     with serve_at(time, late=5) as xero:
         imported = [FIRST + number // 20 * 60 * SECOND for number in range(1500)]
         xero.replace("ManualJournals", rows("ManualJournals", imported))
-        xero.behaviour.before_call = edit
+        xero.before_call = edit
         assert read_often(xero, "manual_journals", time) == expected(1500)
 
 
@@ -373,7 +373,7 @@ def test_edits_do_not_hide_that_a_list_is_sorted_on_its_first_page_only(
 
     with serve_at(time, list_order="insertion", honours_order=False) as xero:
         xero.replace(path, rows(path, stamps))
-        xero.behaviour.before_call = edit
+        xero.before_call = edit
         assert read_often(xero, stream, time, page_size=page) == expected(count)
 
 
@@ -392,7 +392,7 @@ def test_a_full_table_that_grows_out_of_its_last_pages_is_not_complete_without_t
 
     with serve_at(time) as xero:
         xero.replace("Invoices", rows("Invoices", stamps))
-        xero.behaviour.before_call = recode
+        xero.before_call = recode
         catalog = catalog_of(["invoices"], replication_method="FULL_TABLE")
         output = sync_in_real_time(xero, catalog=catalog, clock=time.clock, page_size=100)
     assert output.types("invoices")[-1] == "ACTIVATE_VERSION"
@@ -409,5 +409,5 @@ def test_pages_that_change_their_size_on_the_way_hide_no_row(number: int) -> Non
     with serve_at(time) as xero:
         later = [FIRST + day * DAY for day in range(1, 20)]
         xero.replace("Invoices", rows("Invoices", [*[FIRST] * 550, *later]))
-        xero.behaviour.before_call = shrink
+        xero.before_call = shrink
         assert read_often(xero, "invoices", time, page_size=100) == expected(569)

@@ -35,7 +35,7 @@ def test_quotes_deleted_while_they_are_read_hide_no_others(number: int) -> None:
                 xero.organisation.table("Quotes").drop(f"row-{gone:06d}")
 
     with serve(spread(500)) as xero:
-        xero.behaviour.before_call = delete
+        xero.before_call = delete
         written = set(keys(read(xero), "quotes"))
 
         assert expected(500) - written <= {"row-000005", "row-000050", "row-000095"}
@@ -60,7 +60,7 @@ def test_an_edit_that_takes_the_place_of_a_hidden_row_does_not_settle_the_count(
             xero.edit("ManualJournals", "row-000002", Narration="edited")
 
     with serve(spread(45), "ManualJournals", page_size_cap=10) as xero:
-        xero.behaviour.before_call = edit
+        xero.before_call = edit
         output = sync(xero, ["manual_journals"], clock=FakeTime().clock)
 
         assert set(keys(output, "manual_journals")) == expected(45)
@@ -74,7 +74,7 @@ def test_a_list_that_grows_faster_than_it_is_read_ends_as_incomplete() -> None:
             )
 
     with serve(spread(10)) as xero:
-        xero.behaviour.before_call = grow
+        xero.before_call = grow
         run = read(xero).runs[0]
 
         assert "changed faster than it could be read: run again" in str(run.error)

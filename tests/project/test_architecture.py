@@ -136,6 +136,34 @@ def test_the_demo_needs_nothing_of_the_tap_and_only_the_command_knows_it() -> No
     assert [room for room in MAY_IMPORT if "demo" in imports(room)] == ["commands"]
 
 
+def demo_modules() -> dict[str, set[str]]:
+    """Return what each module of the demo imports of the demo, also for types only."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+        for path in (PACKAGE / "demo").rglob("*.py")
+        if path.stem != "__init__"
+    }
+    return {name: imported_names(path) & paths.keys() for name, path in paths.items()}
+
+
+def imported_names(path: Path) -> set[str]:
+    """Return `room.x` and `room.x.name` for each name that a module imports from `room.x`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tap_xero."):
+            module = str(node.module).removeprefix("tap_xero.")
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_the_modules_of_the_demo_import_one_another_in_no_circle() -> None:
+    left = demo_modules()
+    while free := [name for name, imported in left.items() if not imported & left.keys()]:
+        for name in free:
+            del left[name]
+    assert left == {}
+
+
 def test_only_the_writer_touches_stdout() -> None:
     for path in (path for room in MAY_IMPORT for path in files_of(room)):
         tree = ast.parse(path.read_text(encoding="utf-8"))

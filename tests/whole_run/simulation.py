@@ -125,8 +125,8 @@ class Books:
     def open(self) -> None:
         """Make the Xero, and its lists."""
         behaviour = random_behaviour(self.dice, self.names)
-        behaviour.before_call = self.before_call
         self.xero = DemoXero(size=0, behaviour=behaviour, clock=lambda: (self.now + 0.5) / 1000)
+        self.xero.before_call = self.before_call
         for name in self.names:
             self._fill(name)
 

@@ -87,11 +87,11 @@ def test_a_run_killed_at_its_first_data_call_has_saved_the_new_token(
     def kill(_: DemoXero, __: Call) -> None:
         process.kill()
 
-    xero.behaviour.before_call = kill
+    xero.before_call = kill
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert saved(config) == xero.identity.refresh_token != given
-    xero.behaviour.before_call = None
+    xero.before_call = None
     assert_complete(run(config), xero)
 
 
