@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # For commands that read no record; the user's own start_date counts if there is one.
 _ANY_START_DATE = {"start_date": "2000-01-01"}
+# What the demo Xero allows, and says in its headers: a demo should not wait.
+_DEMO_CALLS_PER_MINUTE = 6000
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,11 @@ def _demo_layers(config_files: Sequence[str]) -> Iterator[list[str | Mapping[str
     The user's own login is neither used nor changed.
     """
     from tap_xero.demo import DemoXero
+    from tap_xero.demo.behaviour import Behaviour
     from tap_xero.demo.identity import granted
 
-    with DemoXero() as xero:
+    behaviour = Behaviour(calls_per_minute=_DEMO_CALLS_PER_MINUTE)
+    with DemoXero(behaviour=behaviour) as xero:
         login = xero.config(
             access_token=xero.identity.new_access_token(xero.behaviour, granted(xero.behaviour)),
             refresh_token=None,
@@ -92,5 +96,5 @@ def _demo_layers(config_files: Sequence[str]) -> Iterator[list[str | Mapping[str
             organization_name=None,
             xero_user_id=None,
         )
-        defaults = {"start_date": login.pop("start_date"), "calls_per_minute": 6000}
+        defaults = {"start_date": login.pop("start_date"), "calls_per_minute": _DEMO_CALLS_PER_MINUTE}
         yield [defaults, *config_files, login]
