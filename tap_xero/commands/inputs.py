@@ -96,5 +96,8 @@ def _demo_layers(config_files: Sequence[str]) -> Iterator[list[str | Mapping[str
             organization_name=None,
             xero_user_id=None,
         )
-        defaults = {"start_date": login.pop("start_date"), "calls_per_minute": _DEMO_CALLS_PER_MINUTE}
+        defaults = {
+            "start_date": login.pop("start_date"),
+            "calls_per_minute": _DEMO_CALLS_PER_MINUTE,
+        }
         yield [defaults, *config_files, login]
