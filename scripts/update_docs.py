@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tap_xero import discover
 from tap_xero.config import CONFIG_SCHEMA, allowed
-from tap_xero.streams.line_tables import flat_streams
+from tap_xero.streams.available import available_streams
 from tap_xero.streams.table import STREAMS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _stream_details() -> str:
 def _line_tables() -> str:
     rows = [
         [f"`{stream.tap_stream_id}`", f"`{stream.parent}`", _code(*stream.key_properties)]
-        for stream, _, _ in flat_streams()
+        for stream in (each.stream for each in available_streams(line_tables=True))
         if stream.parent
     ]
     return _table(["table", "made from", "key"], rows)

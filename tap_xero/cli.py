@@ -13,6 +13,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, NoReturn
 
+import singer  # noqa: F401 - it sets logging up when it is imported, so it comes first
+
 from tap_xero import __version__
 from tap_xero.errors import InputError, TapError
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tap_xero.config import Config
-    from tap_xero.discover import Selection
+    from tap_xero.selection import Selection
     from tap_xero.streams.stream import Stream
 
     Place: TypeAlias = tuple[str, ...]

@@ -24,7 +24,7 @@ from tap_xero.output.writer import activate_version, page_lines
 from tap_xero.paging.endpoint import opened
 from tap_xero.paging.pages import Start, wanted
 from tap_xero.paging.read_ahead import read_ahead
-from tap_xero.streams.line_tables import Splitter
+from tap_xero.streams.line_splitter import LineSplitter
 from tap_xero.streams.stream import open_list, pager_of, with_scope
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from tap_xero.config import Config
     from tap_xero.details.fair_share import Turn
     from tap_xero.details.walk import Walk
-    from tap_xero.discover import Selection
     from tap_xero.output.writer import Writer
     from tap_xero.paging.endpoint import XeroList
     from tap_xero.paging.pages import Page, Pager
     from tap_xero.paging.read_ahead import Arrival
+    from tap_xero.selection import Selection
     from tap_xero.state import State
 
 LOGGER = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class LineTableRun:
     """A line table that is made from the pages of a stream."""
 
     selection: Selection
-    splitter: Splitter
+    splitter: LineSplitter
     records: Records
 
 
@@ -96,7 +96,7 @@ class StreamRun:
     @property
     def forgiven(self) -> bool:
         """Whether the stream may be missing: nobody asked for it and Xero does not show it."""
-        return isinstance(self.error, SkipStreamError) and not self.selection.by_user
+        return isinstance(self.error, SkipStreamError) and not self.selection.from_catalog
 
 
 @dataclass
@@ -239,7 +239,7 @@ class Sync:
 
     def _prepare(self, selection: Selection, start: Start, version: int) -> StreamRun:
         stream = selection.stream
-        stream_version = version if selection.full_table else None
+        stream_version = version if selection.is_full_table else None
         records = _records(selection, stream_version)
         xero_list = open_list(self.client, stream, self.config, records.ready)
         return StreamRun(selection, start, [xero_list], records, stream_version)
@@ -247,7 +247,10 @@ class Sync:
     def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
         stream = selection.stream
         self.writer.schema(
-            stream.tap_stream_id, selection.schema, stream.key_properties, replication_key
+            stream.tap_stream_id,
+            selection.selected_schema,
+            selection.key_properties,
+            replication_key,
         )
 
     def _take(
@@ -313,16 +316,16 @@ class Sync:
 
 
 def _line_table_run(selection: Selection, version: int | None) -> LineTableRun:
-    splitter = Splitter(selection.stream.tap_stream_id)
+    splitter = LineSplitter(selection.stream.tap_stream_id)
     return LineTableRun(selection, splitter, _records(selection, version))
 
 
 def _records(selection: Selection, version: int | None) -> Records:
     return Records(
         selection.stream.tap_stream_id,
-        selection.documented,
-        selected=selection.fields,
-        lists=selection.lists,
+        selection.schema,
+        selected=selection.selected_fields,
+        lists=selection.line_table_fields,
         version=version,
     )
 

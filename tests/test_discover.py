@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import singer
 
-from tap_xero.discover import catalog, default_selection, selection
+from tap_xero.discover import catalog
 from tap_xero.errors import InputError
+from tap_xero.selection import default_selection, selection
 from tap_xero.streams.table import LISTS
 from tests.support.run_tap import catalog_of, tap
 
@@ -63,12 +64,12 @@ def test_a_key_that_is_deselected_is_sent_all_the_same() -> None:
         if item["breadcrumb"]:
             item["metadata"]["selected"] = False
     (only,) = selection(chosen, "catalog")
-    assert only.fields == {"InvoiceID", "UpdatedDateUTC"}
+    assert only.selected_fields == {"InvoiceID", "UpdatedDateUTC"}
 
 
 def test_an_incremental_stream_can_be_set_to_full_table() -> None:
     (only,) = selection(catalog_of(["invoices"], replication_method="FULL_TABLE"), "catalog")
-    assert only.full_table
+    assert only.is_full_table
     assert only.replication_key is None
 
 
@@ -122,3 +123,39 @@ def test_a_selected_field_that_does_not_exist_is_named() -> None:
 
 def test_a_catalog_survives_json() -> None:
     assert json.loads(json.dumps(catalog())) == catalog()
+
+
+def selected_names(chosen: dict[str, Any]) -> list[str]:
+    return [item.stream.tap_stream_id for item in selection(chosen, "catalog")]
+
+
+def test_discovery_can_select_just_the_streams_that_one_wants() -> None:
+    assert selected_names(catalog(select=["invoices", "journals"])) == ["journals", "invoices"]
+
+
+def test_discovery_can_select_every_stream() -> None:
+    assert len(selected_names(catalog(select=["*"]))) == len(catalog()["streams"])
+
+
+def test_a_stream_to_select_that_does_not_exist_is_named() -> None:
+    with pytest.raises(InputError, match="--select: there is no stream 'invoces'"):
+        catalog(select=["invoces"])
+
+
+@pytest.mark.parametrize("line_tables", [False, True])
+def test_with_many_organisations_every_key_begins_with_the_tenant(line_tables: bool) -> None:  # noqa: FBT001
+    found = catalog(line_tables=line_tables, with_tenant=True, select=["*"])
+    assert found["streams"][-1]["key_properties"] == ["TenantID", "Stream"]
+    for entry in found["streams"]:
+        assert entry["key_properties"][0] == "TenantID"
+        assert next(iter(entry["schema"]["properties"])) == "TenantID"
+        assert metadata_of(entry)["properties", "TenantID"]["inclusion"] == "automatic"
+    for item in selection(found, "catalog", line_tables=line_tables, with_tenant=True):
+        assert item.key_properties[0] == "TenantID"
+        assert item.selected_schema["properties"]["TenantID"] == {"type": ["string"]}
+        assert "TenantID" not in item.stream.key_properties
+
+
+def test_with_one_organisation_no_stream_has_a_tenant() -> None:
+    assert "TenantID" not in json.dumps(catalog())
+    assert "syncs" not in [entry["tap_stream_id"] for entry in catalog()["streams"]]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
-    from tap_xero.discover import Selection
+    from tap_xero.selection import Selection
     from tap_xero.state import State
 
 
@@ -115,7 +115,7 @@ def find_out(client: Client, config: Config, state: State, selection: Selection)
         pager = pager_of(stream, config, client.clock.now())
         outlook = pager.peek(open_list(client, stream, config), state.start(selection, config))
     except StreamError as error:
-        is_forgiven = isinstance(error, SkipStreamError) and not selection.by_user
+        is_forgiven = isinstance(error, SkipStreamError) and not selection.from_catalog
         problem = str(with_scope(error, stream, config))
         return Finding(
             stream.tap_stream_id, readable=False, problem=problem, is_forgiven=is_forgiven

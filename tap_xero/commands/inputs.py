@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from tap_xero import dates
 from tap_xero.config import load_config, read_object
-from tap_xero.discover import default_selection, selection
 from tap_xero.errors import InputError
+from tap_xero.selection import default_selection, selection
 from tap_xero.state import State
 from tap_xero.streams.stream import scopes_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_xero.clock import Clock
     from tap_xero.config import Config
-    from tap_xero.discover import Selection
+    from tap_xero.selection import Selection
 
 # For commands that read no record; the user's own start_date counts if there is one.
 _ANY_START_DATE = {"start_date": "2000-01-01"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
-    from tap_xero.discover import Selection
+    from tap_xero.selection import Selection
     from tap_xero.sync import StreamRun
 
 LOGGER = logging.getLogger(__name__)

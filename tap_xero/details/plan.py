@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tap_xero.client import Client
     from tap_xero.config import Config
-    from tap_xero.discover import Selection
     from tap_xero.paging.pages import Position
+    from tap_xero.selection import Selection
     from tap_xero.state import State
 
 LOGGER = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class DetailWalks:
 
     def _has_news(self, read: ReadList, position: Position | None) -> bool:
         """Say whether the list may hold documents behind the position."""
-        if read.selection.full_table or (position and position.uid is not None):
+        if read.selection.is_full_table or (position and position.uid is not None):
             return True
         bookmark = self._state.bookmark(read.selection)
         return bookmark is not None and (position is None or bookmark > position.stamp)

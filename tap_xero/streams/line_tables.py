@@ -1,10 +1,10 @@
 """Line tables: nested lists as streams of their own, for warehouses that want rows.
 
-Each is made from the answers that its parent is read from, with no further call. A row begins with
-the parent's key and stamp, under the names they have there, so the rows of a parent that belong
-together are those whose stamp is the parent's: a line that was taken out of an invoice leaves an
-older row behind. Where Xero gives an element no id (or the same one twice) its position in the
-list, from 1, stands for it, so a key is never null and never repeats.
+A line table is made from the answers of its parent, without another call. Each row begins with the
+key and the stamp of the parent, under the same names as in the parent. The current lines of a
+parent are the rows with its current stamp: a line that was removed from an invoice leaves a row
+with an older stamp. If Xero gives an element no id, or two elements the same id, the key is the
+position in the list, from 1. So a key is never null and never repeats.
 
 While line tables are on, the parent leaves out every list that could hold records: those of
 `LINE_TABLES`, and `ValidationErrors`, `Warnings` and `Attachments`, which Xero fills only in
@@ -13,39 +13,23 @@ answers to writes (Xero OpenAPI 16.1.0).
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-from msgspec import Raw
-
-from tap_xero.paging.endpoint import Row, closed, opened
-from tap_xero.paging.pages import Page
-from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.stream import UPDATED, Stream
-from tap_xero.streams.table import STREAM_BY_ID, STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from tap_xero.paging.endpoint import ListPage
-
-LOGGER = logging.getLogger(__name__)
+    from collections.abc import Iterator, Mapping
 
 POSITION = "Position"
-
-_ROWS = msgspec.json.Decoder(list[Row])
-_ITEMS = msgspec.json.Decoder(list[Raw])
-_NOTHING = frozenset({b"null", b"[]", b'""'})
 
 
 @dataclass(frozen=True)
 class Level:
-    """A list in a record: its field, and what tells its elements apart.
+    """A list in a record: its field, and the key of its elements.
 
-    `key` is the id that Xero gives each element; where the elements have no such field it names
-    the position.
+    `key` is the id that Xero gives each element. If the elements have no such field, it is the name
+    of their position.
     """
 
     field: str
@@ -59,6 +43,27 @@ class LineTable:
     tap_stream_id: str
     parent: str
     path: tuple[Level, ...]
+
+    def stream_of(self, parent: Stream) -> Stream:
+        """Return the row of the stream table for this line table."""
+        keys = (*parent.key_properties, *(level.key for level in self.path))
+        return replace(
+            parent, tap_stream_id=self.tap_stream_id, key_properties=keys, parent=self.parent
+        )
+
+    def levels(
+        self, parent_schema: Mapping[str, Any]
+    ) -> Iterator[tuple[Level, bool, Mapping[str, Any]]]:
+        """Yield each level, whether its key is an id from Xero, and the fields of its elements."""
+        properties = parent_schema["properties"]
+        for level in self.path:
+            properties = properties[level.field]["items"]["properties"]
+            yield level, level.key in properties, properties
+
+    def element(self, parent_schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields of the elements that become rows."""
+        *_, (_, _, properties) = self.levels(parent_schema)
+        return properties
 
 
 LINE = Level("LineItems", "LineItemID")
@@ -166,106 +171,16 @@ LINE_TABLES: tuple[LineTable, ...] = (
 )
 
 
-class FlatStream(NamedTuple):
-    """A stream when line tables are on; `lists` names those that stand in tables of their own."""
-
-    stream: Stream
-    schema: dict[str, Any]
-    lists: frozenset[str]
-
-
-def flat_streams() -> Iterator[FlatStream]:
-    """Yield every stream as it is when line tables are on: each parent, then its tables."""
-    for stream in STREAMS:
-        schema = stream_schema(stream.tap_stream_id)
-        properties = schema["properties"]
-        flat = {**schema, "properties": _flat(properties)}
-        yield FlatStream(stream, flat, _lists(properties))
-        for table in LINE_TABLES:
-            if table.parent == stream.tap_stream_id:
-                *_, (_, _, element) = _levels(table, schema)
-                flat = _schema(table, stream, schema)
-                yield FlatStream(_stream(table, stream), flat, _lists(element))
-
-
-class Splitter:
-    """Takes the rows of one line table out of the pages of its parent."""
-
-    def __init__(self, tap_stream_id: str) -> None:
-        self._table = next(each for each in LINE_TABLES if each.tap_stream_id == tap_stream_id)
-        parent = STREAM_BY_ID[self._table.parent]
-        schema = stream_schema(self._table.parent)
-        self._carried = _carried(parent, schema["properties"])
-        self._levels = [(level, has_id) for level, has_id, _ in _levels(self._table, schema)]
-        self._warned = False
-
-    def page(self, parents: Iterable[Row], source: ListPage) -> Page:
-        """Return the rows of the table in those of its parent, from the answer `source`."""
-        return Page(closed(line for row in parents for line in self._lines(row)), source)
-
-    def _lines(self, row: Row) -> Iterator[Row]:
-        head = {name: row[name] for name in self._carried if name in row}
-        parents: list[tuple[Row, Row]] = [(head, row)]
-        for number, (level, has_id) in enumerate(self._levels, start=1):
-            lines = [
-                (carried | key, element)
-                for carried, parent in parents
-                for key, element in self._elements(parent, level, has_id=has_id)
-            ]
-            if number < len(self._levels):
-                lines = [(_without(carried, POSITION), element) for carried, element in lines]
-            parents = lines
-        return (element | carried for carried, element in parents)
-
-    def _elements(self, row: Row, level: Level, *, has_id: bool) -> Iterator[tuple[Row, Row]]:
-        """Yield the elements of a list in `row`, each with what makes its key."""
-        seen: set[bytes] = set()
-        for position, element in enumerate(self._decoded(bytes(row.get(level.field, b"[]"))), 1):
-            number = Raw(str(position).encode())
-            if not has_id:
-                yield {level.key: number, POSITION: number}, element
-                continue
-            uid = bytes(element.get(level.key, b"null"))
-            if not uid.startswith(b'"') or uid == b'""' or uid in seen:
-                uid = b'"%d"' % position
-            seen.add(uid)
-            yield {level.key: Raw(uid), POSITION: number}, element
-
-    def _decoded(self, value: bytes) -> list[Row]:
-        if value in _NOTHING:
-            return []
-        try:
-            return _ROWS.decode(value)
-        except msgspec.DecodeError:
-            self._warn(value)
-        items = _ITEMS.decode(value) if value.startswith(b"[") else []
-        return opened(item for item in items if bytes(item).startswith(b"{"))
-
-    def _warn(self, value: bytes) -> None:
-        if not self._warned:
-            self._warned = True
-            LOGGER.warning(
-                "%s: what is no record is left out, the first is in %s",
-                self._table.tap_stream_id,
-                value[:60].decode(errors="replace"),
-            )
-
-
-def _stream(table: LineTable, parent: Stream) -> Stream:
-    keys = (*parent.key_properties, *(level.key for level in table.path))
-    return replace(
-        parent, tap_stream_id=table.tap_stream_id, key_properties=keys, parent=table.parent
-    )
-
-
-def _schema(table: LineTable, parent: Stream, schema: Mapping[str, Any]) -> dict[str, Any]:
+def line_table_schema(
+    table: LineTable, parent: Stream, parent_schema: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the schema of a line table: keys, the parent's stamp, position, the element."""
     integer, text = {"type": ["null", "integer"]}, {"type": ["null", "string"]}
-    documented = schema["properties"]
-    carried = {name: documented[name] for name in _carried(parent, documented)}
+    documented = parent_schema["properties"]
+    carried = {name: documented[name] for name in carried_fields(parent, documented)}
     element: Mapping[str, Any] = {}
     keys: dict[str, Any] = {name: documented[name] for name in parent.key_properties}
-    for level, has_id, properties in _levels(table, schema):
+    for level, has_id, properties in table.levels(parent_schema):
         keys[level.key] = text if has_id else integer
         element = properties
     return {
@@ -273,37 +188,24 @@ def _schema(table: LineTable, parent: Stream, schema: Mapping[str, Any]) -> dict
         "properties": {**keys, **carried, POSITION: integer}
         | {
             name: part
-            for name, part in _flat(element).items()
+            for name, part in without_lists(element).items()
             if name not in {*keys, *carried, POSITION}
         },
     }
 
 
-def _levels(
-    table: LineTable, schema: Mapping[str, Any]
-) -> Iterator[tuple[Level, bool, Mapping[str, Any]]]:
-    """Yield each level, whether its key is an id of Xero's, and the fields of its elements."""
-    properties = schema["properties"]
-    for level in table.path:
-        properties = properties[level.field]["items"]["properties"]
-        yield level, level.key in properties, properties
-
-
-def _carried(parent: Stream, documented: Mapping[str, Any]) -> list[str]:
-    """Name the fields that a line has of its parent: key, what the bookmark follows, stamp."""
+def carried_fields(parent: Stream, documented: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parent's fields that each line carries: keys, bookmark, stamp."""
     bookmark = [parent.replication_key] if parent.replication_key else []
     names = dict.fromkeys([*parent.key_properties, *bookmark, UPDATED])
     return [name for name in names if name in documented]
 
 
-def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the lists."""
+def without_lists(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that hold no list."""
     return {name: part for name, part in properties.items() if "array" not in part["type"]}
 
 
-def _lists(properties: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(properties) - frozenset(_flat(properties))
-
-
-def _without(row: Row, name: str) -> Row:
-    return {field: value for field, value in row.items() if field != name}
+def nested_lists(properties: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the fields that hold a list."""
+    return frozenset(properties) - frozenset(without_lists(properties))

@@ -143,6 +143,10 @@ DETAILS: tuple[Stream, ...] = (
 )
 # fmt: on
 
+# Written by the tap itself, not read from Xero: what each run read of each organisation. It exists
+# only with `tenant_ids`; its key is then TenantID and Stream.
+SYNCS = Stream("syncs", "", ("Stream",), "", ONE_ANSWER)
+
 STREAMS: tuple[Stream, ...] = (*LISTS, *REPORTS, *DETAILS)
 STREAM_BY_ID = {stream.tap_stream_id: stream for stream in STREAMS}
 

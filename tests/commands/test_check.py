@@ -12,8 +12,8 @@ from tap_xero.client import Client
 from tap_xero.clock import Clock
 from tap_xero.commands.check import run_check
 from tap_xero.demo import Behaviour, DemoXero
-from tap_xero.discover import Selection, default_selection, selection
 from tap_xero.errors import AuthorizeError, DayLimitError, StreamError
+from tap_xero.selection import Selection, default_selection, selection
 from tap_xero.state import State
 from tap_xero.streams.table import LISTS
 from tests.support.run_tap import catalog_of, flat_catalog_of, load, sync, tap

@@ -20,8 +20,9 @@ from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.demo.books.histories import content
 from tap_xero.demo.examples import read_examples
 from tap_xero.details.attachment_files import place, save
-from tap_xero.discover import catalog, selection
+from tap_xero.discover import catalog
 from tap_xero.errors import DayLimitError, InputError, SkipStreamError
+from tap_xero.selection import selection
 from tap_xero.state import State
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import DETAILS, LISTS, STREAM_BY_ID

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tap_xero.config import CONFIG_SCHEMA, PREFIX
-from tap_xero.streams.line_tables import flat_streams
+from tap_xero.streams.available import available_streams
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -78,7 +78,7 @@ def test_flags_of_the_tap_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_config_keys_and_streams_exist(page: Path) -> None:
     known = set(CONFIG_SCHEMA["properties"]) | {
-        stream.tap_stream_id for stream, _, _ in flat_streams()
+        each.stream.tap_stream_id for each in available_streams(line_tables=True)
     }
     words = set(re.findall(r"`\"?([a-z]+(?:_[a-z0-9]+)+)\"?(?:`|:| …)", text_of(page)))
     assert words - known - OTHER_WORDS == set()

@@ -11,9 +11,11 @@ import pytest
 from jsonschema import Draft4Validator
 
 from tap_xero.demo import DemoXero
-from tap_xero.discover import catalog, default_selection, selection
+from tap_xero.discover import catalog
 from tap_xero.errors import InputError
-from tap_xero.streams.line_tables import LINE_TABLES, POSITION, flat_streams
+from tap_xero.selection import default_selection, selection
+from tap_xero.streams.available import available_streams
+from tap_xero.streams.line_tables import LINE_TABLES, POSITION
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import LISTS
 from tests.support.fake_clock import impatient_clock
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-FLAT = {each.stream.tap_stream_id: (each.stream, each.schema) for each in flat_streams()}
+FLAT = {
+    each.stream.tap_stream_id: (each.stream, each.load_schema())
+    for each in available_streams(line_tables=True)
+}
 NAMES = [table.tap_stream_id for table in LINE_TABLES]
 # Lists that Xero fills only in answers to writes, and a group's members inside a contact.
 WITHOUT_TABLE = {"ValidationErrors", "Warnings", "Attachments", "ContactGroups.Contacts"}

@@ -14,7 +14,7 @@ from tap_xero.demo import DemoXero
 from tap_xero.errors import InputError
 from tap_xero.output.date_fields import is_date
 from tap_xero.streams.schema_files import resolve, schema_folder, stream_schema
-from tap_xero.streams.table import LISTS, STREAMS
+from tap_xero.streams.table import LISTS, STREAMS, SYNCS
 from tests.support.demo_client import Login
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def fixture_rows(stream: Stream) -> list[dict[str, Any]]:
 
 def test_every_stream_has_a_schema_and_every_schema_a_stream() -> None:
     top = {name.removesuffix(".json") for name in FILES if "/" not in name}
-    assert top == {stream.tap_stream_id for stream in STREAMS}
+    assert top == {stream.tap_stream_id for stream in (*STREAMS, SYNCS)}
 
 
 def test_every_shared_part_is_used() -> None:

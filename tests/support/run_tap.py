@@ -21,9 +21,10 @@ from tap_xero.client import Client
 from tap_xero.clock import Clock
 from tap_xero.config import load_config
 from tap_xero.demo.identity import granted
-from tap_xero.discover import catalog, selection
+from tap_xero.discover import catalog
 from tap_xero.errors import TapError
 from tap_xero.output.writer import Sink, Writer
+from tap_xero.selection import selection
 from tap_xero.state import State
 from tap_xero.sync import StreamRun, Sync
 

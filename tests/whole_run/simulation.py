@@ -35,10 +35,10 @@ from tap_xero.clock import Clock
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.demo.identity import granted
 from tap_xero.demo.lists import find_endpoint
-from tap_xero.discover import Selection, selection
 from tap_xero.errors import StreamError, TapError
 from tap_xero.output.writer import Writer
 from tap_xero.paging.pages import Page, newest
+from tap_xero.selection import Selection, selection
 from tap_xero.state import State
 from tap_xero.streams.stream import pager_of
 from tap_xero.sync import Sync
@@ -514,7 +514,7 @@ def _selection(name: str, *, full_table: bool) -> Selection:
     method = {"replication_method": "FULL_TABLE"} if full_table else {}
     chosen = selection(catalog_of([name], **method), "catalog")[0]
     names = {*chosen.stream.key_properties, chosen.stream.replication_key, STREAMS[name]}
-    return replace(chosen, fields=frozenset(filter(None, names)))
+    return replace(chosen, selected_fields=frozenset(filter(None, names)))
 
 
 @cache

@@ -29,8 +29,8 @@ from tap_xero.commands import summary
 from tap_xero.config import load_config
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.demo.lists import CASH_JOURNALS
-from tap_xero.discover import selection
 from tap_xero.output.writer import Writer
+from tap_xero.selection import selection
 from tap_xero.state import State
 from tap_xero.streams.table import LISTS
 from tap_xero.sync import Sync
