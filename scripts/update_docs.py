@@ -6,9 +6,11 @@ With `--check` nothing is written, and the exit code says whether something woul
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from tap_xero import discover
@@ -55,19 +57,38 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _stream_table() -> str:
-    head = ["stream", "from", "key", "replication", "selected by default"]
-    rows = [
-        [
-            f"`{stream.tap_stream_id}`",
-            stream.path,
-            _code(*stream.key_properties),
-            _replication(stream),
-            "yes" if stream.selected_by_default else "no",
-        ]
-        for stream in STREAMS
-    ]
-    return _table(head, rows)
+def _stream_names() -> str:
+    chosen = [f"`{stream.tap_stream_id}`" for stream in STREAMS if stream.selected_by_default]
+    others = [f"`{stream.tap_stream_id}`" for stream in STREAMS if not stream.selected_by_default]
+    return f"Selected by default: {_wrapped(chosen)}.\n\nOn demand: {_wrapped(others)}.\n"
+
+
+def _wrapped(names: list[str]) -> str:
+    return "\n".join(wrap(", ".join(names), 118))
+
+
+def _tree() -> str:
+    """Return the modules of each package, with the first line of their docstrings."""
+    package = ROOT / "tap_xero"
+    lines = ["```text", "tap_xero/"]
+    lines += [_tree_line(path, 1) for path in _modules(package)]
+    for room in sorted(path.parent for path in package.glob("*/__init__.py")):
+        lines.append(f"  {f'{room.name}/':<24} {_first_line(room / '__init__.py')}")
+        lines += [_tree_line(path, 2) for path in _modules(room)]
+    return "\n".join([*lines, "```", ""])
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("__"))
+
+
+def _tree_line(path: Path, depth: int) -> str:
+    return f"{'  ' * depth}{path.name:<{26 - 2 * depth}} {_first_line(path)}"
+
+
+def _first_line(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
 
 
 def _stream_details() -> str:
@@ -125,10 +146,11 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "streams": _stream_table,
+    "stream names": _stream_names,
     "stream details": _stream_details,
     "line tables": _line_tables,
     "config": _config_table,
+    "tree": _tree,
 }
 
 if __name__ == "__main__":

@@ -15,7 +15,17 @@ from tap_xero.streams.available import available_streams
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-WANTED = {"streams", "faults", "xero-app", "moving-from-2x", "paging", "scheduling", "faq"}
+WANTED = {
+    "architecture",
+    "configuration",
+    "streams",
+    "faults",
+    "xero-app",
+    "moving-from-2x",
+    "paging",
+    "scheduling",
+    "faq",
+}
 
 # Words with an underscore that are neither keys nor streams: Singer's, and of other programs.
 OTHER_WORDS = {
@@ -84,3 +94,16 @@ def test_config_keys_and_streams_exist(page: Path) -> None:
     assert words - known - OTHER_WORDS == set()
     variables = re.findall(rf"\b{PREFIX}([A-Z_]+)\b", text_of(page))
     assert {name.lower() for name in variables} <= known
+
+
+def test_every_path_that_the_page_of_the_architecture_names_is_there() -> None:
+    page = text_of(ROOT / "docs" / "architecture.md")
+    paths = re.findall(r"`((?:tap_xero|tests|schemas)/[\w./]*|CHANGELOG\.md)`", page)
+    assert len(set(paths)) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_readme_can_be_read_in_one_sitting() -> None:
+    lines = text_of(ROOT / "README.md").splitlines()
+    assert len(lines) <= 130
+    assert max(len(line) for line in lines) <= 130

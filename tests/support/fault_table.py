@@ -1,6 +1,6 @@
 """Every fault the tap has been put through, and what must come of it.
 
-The one table behind the tests of faults and behind the tables in docs/faults.md and README.md.
+The one table behind the tests of faults and behind the table in docs/faults.md.
 `python -m tests.support.fault_table` writes those anew.
 """
 
@@ -327,19 +327,10 @@ def details() -> str:
     return head + "".join(f"| {row.name} | {row.tap} | {row.outcome.value} |\n" for row in ROWS)
 
 
-def overview() -> str:
-    """Render the table of README.md."""
-    head = "| how it ends | after |\n| --- | --- |\n"
-    return head + "".join(
-        f"| {outcome.value} | {'; '.join(row.name for row in ROWS if row.outcome is outcome)} |\n"
-        for outcome in Outcome
-    )
-
-
 def documents() -> dict[Path, str]:
-    """Return the documents that hold a table of faults, as they should be."""
-    tables = {ROOT / "docs" / "faults.md": details(), ROOT / "README.md": overview()}
-    return {path: _filled(path.read_text(), table) for path, table in tables.items()}
+    """Return the document that holds the table of faults, as it should be."""
+    path = ROOT / "docs" / "faults.md"
+    return {path: _filled(path.read_text(), details())}
 
 
 def _filled(text: str, table: str) -> str:
