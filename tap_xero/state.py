@@ -31,7 +31,7 @@ from tap_xero.streams.stream import DOCUMENT, UPDATED
 from tap_xero.streams.table import STREAM_BY_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_xero.config import Config
     from tap_xero.selection import Selection
@@ -228,6 +228,14 @@ class State:
         """
         began = min([self._run_start, *filter(None, [server_start])])
         return began - _lookback(config)
+
+    def check(self, selections: Iterable[Selection]) -> None:
+        """Raise InputError if a bookmark or a position of these streams cannot be read."""
+        for selection in selections:
+            for documents in selection.stream.documents:
+                self.position(selection.stream.tap_stream_id, documents)
+            if not selection.stream.documents and selection.replication_key:
+                self.bookmark(selection)
 
     def position(self, details: str, documents: str) -> Position | None:
         """Return how far the stream `details` has come with the documents of a stream.

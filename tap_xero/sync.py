@@ -1,52 +1,53 @@
-"""The only loop: for each selected stream, pages to records to stdout, then its bookmark.
+"""The loop: for each selected stream, pages to records to stdout, then its bookmark.
 
 The login comes first: a sync that cannot log in writes nothing. SCHEMA messages come next, for
-every stream, so that each table exists even when it has no rows.
-Pages then arrive from several streams in turn; each page is one write, followed by the STATE
-that covers it. A stream that fails, or may not be read, leaves the others alone.
+every stream, so that each table exists even when it has no rows. Then comes the STATE that the run
+was given: some targets take the first STATE for flushed, so it must not cover a row of this run.
+Pages then arrive from several streams in turn. Each page is one write, followed by the STATE that
+covers it. A stream that fails, or may not be read, leaves the others alone.
 
-Details of documents come last, when all lists have ended, so they never cost a list its calls;
-there the records of each document are one write.
+Details of documents come last, when all lists have ended, so they never cost a list its calls.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tap_xero.details.fair_share import in_turn
-from tap_xero.details.plan import DetailWalks, ReadList
-from tap_xero.errors import OutputError, SkipStreamError, StreamError, TapError
+from tap_xero.details.detail_sync import DetailJob, DetailSync
+from tap_xero.details.plan import DetailPlan, ReadList, attachments_folder
+from tap_xero.errors import OutputError, StreamError, TapError
+from tap_xero.outcome import Outcome
 from tap_xero.output.records import Records
-from tap_xero.output.writer import activate_version, page_lines
+from tap_xero.output.writer import activate_version
 from tap_xero.paging.endpoint import opened
-from tap_xero.paging.pages import Start, wanted
+from tap_xero.paging.pages import wanted
 from tap_xero.paging.read_ahead import read_ahead
 from tap_xero.streams.line_splitter import LineSplitter
 from tap_xero.streams.stream import open_list, pager_of, with_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from tap_xero.client import Client
     from tap_xero.config import Config
-    from tap_xero.details.fair_share import Turn
-    from tap_xero.details.walk import Walk
-    from tap_xero.output.writer import Writer
-    from tap_xero.paging.endpoint import XeroList
-    from tap_xero.paging.pages import Page, Pager
-    from tap_xero.paging.read_ahead import Arrival
     from tap_xero.selection import Selection
+    from tap_xero.output.writer import PageWriter
+    from tap_xero.paging.endpoint import XeroList
+    from tap_xero.paging.pages import Page, Pager, Start
+    from tap_xero.paging.read_ahead import Arrival
     from tap_xero.state import State
 
 LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LineTableRun:
+class LineTable:
     """A line table that is made from the pages of a stream."""
 
     selection: Selection
@@ -54,270 +55,205 @@ class LineTableRun:
     records: Records
 
 
-@dataclass
-class StreamRun:
-    """One stream in this run: what reads it, and what came of it.
+@dataclass(frozen=True)
+class ListJob:
+    """A stream to read as a list, with the line tables that are made from its rows.
 
-    `lists` are those of Xero behind it: one, but for details, which are read list by list.
-    Details `continues` says whether the next run goes on where this one stops.
+    `version` is that of a full table, None for an incremental stream.
     """
 
     selection: Selection
-    start: Start
-    lists: list[XeroList]
+    endpoint: XeroList
     records: Records
+    line_tables: Sequence[LineTable]
     version: int | None
-    line_tables: list[LineTableRun] = field(default_factory=list)
-    pages: int = 0
-    rows: int = 0
-    counted: int | None = None
-    server_start: int | None = None
-    began: datetime | None = None
-    ended: datetime | None = None
-    complete: bool = False
-    continues: bool = False
-    error: StreamError | None = None
-
-    @property
-    def name(self) -> str:
-        """The stream's tap_stream_id."""
-        return self.selection.stream.tap_stream_id
-
-    @property
-    def calls(self) -> int:
-        """Answers that came for the stream."""
-        return sum(each.usage.calls for each in self.lists)
-
-    @property
-    def size(self) -> int:
-        """Bytes of these answers, as packed on the wire."""
-        return sum(each.usage.size for each in self.lists)
-
-    @property
-    def forgiven(self) -> bool:
-        """Whether the stream may be missing: nobody asked for it and Xero does not show it."""
-        return isinstance(self.error, SkipStreamError) and not self.selection.from_catalog
+    outcome: Outcome
 
 
 @dataclass
 class Sync:
     """What a sync needs.
 
-    `stopped` is asked between writes, `on_page` is told of each page: whose, and how many rows.
+    `stopped` is asked between writes. `on_page` is called after each page with the outcome of its
+    stream and the number of its rows.
     """
 
     client: Client
     config: Config
     state: State
-    writer: Writer
+    writer: PageWriter
     now: Callable[[], datetime]
     stopped: Callable[[], bool] = lambda: False
-    on_page: Callable[[StreamRun, int], None] = lambda *_: None
-    runs: list[StreamRun] = field(default_factory=list)
+    on_page: Callable[[Outcome, int], None] = lambda *_: None
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, selections: Sequence[Selection]) -> None:
-        """Sync the selected streams; `runs` then says what came of each.
+        """Sync the selected streams and fill `outcomes`, one for each.
 
         Raises InputError before the first call, what a login raises before the first message, and
         the TapErrors that end a run; then a STATE that covers all that was written is on stdout.
         """
-        details = [selection for selection in selections if selection.stream.resumes]
-        walks = DetailWalks(self.client, self.config, self.state, details)
-        read = [each for each in selections if not (each.stream.parent or each.stream.resumes)]
-        ordered = _longest_first(read, self.state.currently_syncing)
+        details = [each for each in selections if each.stream.documents]
+        lists = [each for each in selections if not (each.stream.parent or each.stream.documents)]
+        self.state.check([*lists, *details])
+        folder = attachments_folder(self.config, details)
+        ordered = _longest_first(lists, self.state.currently_syncing)
         self.state.forget_unused(ordered)
-        starts = [self.state.start(selection, self.config) for selection in ordered]
-        version = int(self.now().timestamp() * 1000)
-        for selection, start in zip(ordered, starts, strict=True):
-            run = self._prepare(selection, start, version)
-            of_run = (each for each in selections if each.stream.parent == run.name)
-            run.line_tables = [_line_table_run(each, run.version) for each in of_run]
-            self.runs.append(run)
-        lists = tuple(self.runs)
-        self.runs += [StreamRun(each, Start(), [], _records(each, None), None) for each in details]
-        tenant_id = self._tenant_id()
-        for run in self.runs:
-            for selection in (run.selection, *(lines.selection for lines in run.line_tables)):
-                self._write_schema(selection, run.selection.replication_key)
+        list_jobs = self._list_jobs(ordered, selections)
+        detail_jobs = [DetailJob(each, _records(each, None), Outcome(each)) for each in details]
+        self.outcomes += [job.outcome for job in list_jobs]
+        self.outcomes += [job.outcome for job in detail_jobs]
+        tenant_id = self._log_in()
+        self._write_schemas(list_jobs, detail_jobs)
+        self.state.cover([*ordered, *details], self.config, tenant_id)
         try:
-            if self.state.cover([*ordered, *details], self.config, tenant_id):
-                for run in lists:
-                    run.start = self.state.start(run.selection, self.config)
-                walks = DetailWalks(self.client, self.config, self.state, details)
-            self._read_lists(lists)
+            self._write([])
+            self._read_lists(list_jobs)
             if details and not self.stopped():
-                self._read_details(lists, walks)
+                self._read_details(detail_jobs, list_jobs, folder)
         except OutputError:
             raise
         except TapError:
-            self._write_state()
+            self._write([])
             raise
-        self._write_state()
+        self._write([])
 
-    def _tenant_id(self) -> str | None:
+    def _list_jobs(
+        self, ordered: Sequence[Selection], selections: Sequence[Selection]
+    ) -> list[ListJob]:
+        version = int(self.now().timestamp() * 1000)
+        jobs = []
+        for selection in ordered:
+            stream = selection.stream
+            stream_version = version if selection.is_full_table else None
+            records = _records(selection, stream_version)
+            endpoint = open_list(self.client, stream, self.config, records.ready)
+            line_tables = [
+                _line_table(each, stream_version)
+                for each in selections
+                if each.stream.parent == stream.tap_stream_id
+            ]
+            outcome = Outcome(selection, [endpoint.usage])
+            job = ListJob(selection, endpoint, records, line_tables, stream_version, outcome)
+            jobs.append(job)
+        return jobs
+
+    def _log_in(self) -> str | None:
         """Log in and return the organisation's id, on a thread, so that a signal ends the wait."""
-        told: list[str] = []
 
-        def ask() -> Iterator[str]:
+        def log_in() -> Iterator[str]:
             self.client.auth.token()
             tenant_id = self.client.auth.tenant_id()
             if tenant_id:
                 yield tenant_id
 
-        def take(arrival: Arrival[str]) -> None:
-            if arrival.error:
-                raise arrival.error
-            if arrival.page:
-                told.append(arrival.page)
+        with closing(read_ahead([log_in], 1, self.stopped)) as arrivals:
+            for arrival in arrivals:
+                if arrival.error:
+                    raise arrival.error
+                if arrival.page:
+                    return arrival.page
+        return None
 
-        read_ahead([ask], 1, take, lambda _: None, self.stopped)
-        return told[0] if told else None
-
-    def _read_lists(self, runs: Sequence[StreamRun]) -> None:
-        began = self.now()
-        pagers = [pager_of(run.selection.stream, self.config, began) for run in runs]
-        readers = [
-            partial(_read, run, pager, self.now) for run, pager in zip(runs, pagers, strict=True)
-        ]
-        take = partial(self._take, runs)
-        read_ahead(readers, self.config.max_concurrency, take, self._put, self.stopped)
-
-    def _read_details(self, lists: Sequence[StreamRun], walks: DetailWalks) -> None:
-        read = [_as_read_list(run) for run in lists if run.complete]
-        runs = {run.name: run for run in self.runs[len(lists) :]}
-        under_way: list[Walk] = []
-        for run in runs.values():
-            run.began = self.now()
-            of_run = list(walks.of(run.selection, read))
-            run.lists += [each for walk in of_run for each in (walk.listing, walk.answers)]
-            under_way += of_run
-        turns = partial(in_turn, tuple(under_way), walks.allowance)
-        take = partial(self._take_turn, runs, under_way)
-        read_ahead([turns], 1, take, self.writer.lines, self.stopped)
-
-    def _take_turn(
-        self, runs: Mapping[str, StreamRun], under_way: list[Walk], arrival: Arrival[Turn]
-    ) -> bytes:
-        """Return the lines to be written; `under_way` keeps the walks that have not ended."""
-        if arrival.error:
-            raise arrival.error
-        turn = arrival.page
-        if turn is None:
-            for run in runs.values():
-                self._end_details(run, under_way)
-            return b""
-        run = runs[turn.walk.name]
-        if turn.error:
-            self._fail(run, turn.error)
-        if turn.page is None:
-            under_way.remove(turn.walk)
-            return b""
-        return self._details(run, turn.walk, turn.page)
-
-    def _details(self, run: StreamRun, walk: Walk, page: Page) -> bytes:
-        if page.position is None:
-            return b""
-        run.pages += 1
-        run.rows += len(page.rows)
-        records = run.records.lines(page)
-        self.state.come_to(run.name, walk.parent.tap_stream_id, page.position)
-        return self._with_state(records)
-
-    def _end_details(self, run: StreamRun, under_way: Sequence[Walk]) -> None:
-        run.ended = self.now()
-        run.complete = run.error is None
-        is_cut_short = any(walk.name == run.name for walk in under_way)
-        unread = (each.name for each in self.runs if not each.complete)
-        of_unread = not set(run.selection.stream.documents).isdisjoint(unread)
-        run.continues = is_cut_short or of_unread
-        if is_cut_short:
-            LOGGER.info(
-                "%s: the %d calls of detail_calls_per_run are used up, the next run goes on",
-                run.name,
-                self.config.detail_calls_per_run,
-            )
-
-    def _prepare(self, selection: Selection, start: Start, version: int) -> StreamRun:
-        stream = selection.stream
-        stream_version = version if selection.is_full_table else None
-        records = _records(selection, stream_version)
-        xero_list = open_list(self.client, stream, self.config, records.ready)
-        return StreamRun(selection, start, [xero_list], records, stream_version)
+    def _write_schemas(
+        self, list_jobs: Sequence[ListJob], detail_jobs: Sequence[DetailJob]
+    ) -> None:
+        for list_job in list_jobs:
+            key = list_job.selection.replication_key
+            self._write_schema(list_job.selection, key)
+            for line_table in list_job.line_tables:
+                self._write_schema(line_table.selection, key)
+        for detail_job in detail_jobs:
+            self._write_schema(detail_job.selection, detail_job.selection.replication_key)
 
     def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
         stream = selection.stream
         self.writer.schema(
-            stream.tap_stream_id,
-            selection.selected_schema,
-            selection.key_properties,
-            replication_key,
+            stream.tap_stream_id, selection.selected_schema, selection.key_properties, replication_key
         )
 
-    def _take(
-        self, runs: Sequence[StreamRun], arrival: Arrival[Page]
-    ) -> tuple[StreamRun, int, bytes]:
-        """Return whose page has arrived, its rows and lines; no lines unless it is a page."""
-        run = runs[arrival.place]
+    def _read_lists(self, jobs: Sequence[ListJob]) -> None:
+        began = self.now()
+        starts = [self.state.start(job.selection, self.config) for job in jobs]
+        pagers = [pager_of(job.selection.stream, self.config, began) for job in jobs]
+        readers = [
+            partial(_read, job, pager, start, self.now)
+            for job, pager, start in zip(jobs, pagers, starts, strict=True)
+        ]
+        threads = self.config.max_concurrency
+        with closing(read_ahead(readers, threads, self.stopped)) as arrivals:
+            for arrival in arrivals:
+                self._take(jobs[arrival.place], starts[arrival.place], arrival)
+                del arrival  # a page may be megabytes
+
+    def _take(self, job: ListJob, start: Start, arrival: Arrival[Page]) -> None:
         if arrival.page is not None:
-            return run, len(arrival.page.rows), self._page(run, arrival.page)
-        if arrival.error is None:
-            self._end(run)
+            self._write_page(job, start, arrival.page)
+        elif arrival.error is None:
+            self._end(job)
         elif isinstance(arrival.error, StreamError):
-            self._fail(run, arrival.error)
+            self._fail(job.outcome, arrival.error)
         else:
             raise arrival.error
-        return run, 0, b""
 
-    def _put(self, taken: tuple[StreamRun, int, bytes]) -> None:
-        run, rows, lines = taken
-        self.writer.lines(lines)
-        if lines:
-            self.on_page(run, rows)
-
-    def _page(self, run: StreamRun, page: Page) -> bytes:
-        if not run.pages:
-            run.server_start = page.source.server_ms
-            run.counted = _counted(run.start, page)
-        records = run.records.lines(page)
-        rows = opened(page.rows) if run.line_tables else []
-        for each in run.line_tables:
+    def _write_page(self, job: ListJob, start: Start, page: Page) -> None:
+        outcome = job.outcome
+        if not outcome.pages:
+            outcome.server_start = page.source.server_ms
+            outcome.counted = _counted(start, page)
+        records = job.records.lines(page)
+        rows = opened(page.rows) if job.line_tables else []
+        for each in job.line_tables:
             records += each.records.lines(each.splitter.page(rows, page.source))
-        run.pages += 1
-        run.rows += len(page.rows)
-        run.complete = page.last
-        self.state.advance(run.selection, page.complete_to, run.server_start)
-        return self._with_state(records, _activated(run) if page.last else b"")
+        outcome.pages += 1
+        outcome.rows += len(page.rows)
+        outcome.complete = page.last
+        self.state.advance(job.selection, page.complete_to, outcome.server_start)
+        self._write(records, _activated(job) if page.last else b"")
+        self.on_page(outcome, len(page.rows))
 
-    def _end(self, run: StreamRun) -> None:
-        if not run.complete:
-            error = StreamError(f"{run.name} changed faster than it could be read: run again")
-            self._fail(run, error)
-        elif run.counted is not None and run.rows < run.counted:
+    def _end(self, job: ListJob) -> None:
+        outcome = job.outcome
+        if not outcome.complete:
+            self._fail(
+                outcome,
+                StreamError(f"{outcome.name} changed faster than it could be read: run again"),
+            )
+        elif outcome.counted is not None and outcome.rows < outcome.counted:
             LOGGER.warning(
                 "%s: Xero counted %d records and sent %d: if none was deleted or archived "
                 "meanwhile, read the stream again from an earlier bookmark",
-                run.name,
-                run.counted,
-                run.rows,
+                outcome.name,
+                outcome.counted,
+                outcome.rows,
             )
 
-    def _fail(self, run: StreamRun, error: StreamError) -> None:
-        run.error = with_scope(error, run.selection.stream, self.config)
-        level = logging.WARNING if run.forgiven else logging.ERROR
-        LOGGER.log(level, "%s: %s", run.name, run.error)
+    def _fail(self, outcome: Outcome, error: StreamError) -> None:
+        outcome.fail(with_scope(error, outcome.selection.stream, self.config))
 
-    def _write_state(self) -> None:
-        self.writer.lines(self._with_state([]))
+    def _read_details(
+        self, jobs: Sequence[DetailJob], list_jobs: Sequence[ListJob], folder: Path | None
+    ) -> None:
+        read = [
+            ReadList(job.selection, job.outcome.server_start)
+            for job in list_jobs
+            if job.outcome.complete
+        ]
+        plan = DetailPlan(self.client, self.config, self.state, folder)
+        walks = [walk for job in jobs for walk in plan.walks(job.outcome, read)]
+        unread = {job.outcome.name for job in list_jobs if not job.outcome.complete}
+        details = DetailSync(plan.budget, unread, self.config, self.state, self._write, self.now)
+        details.run(jobs, walks, self.stopped)
 
-    def _with_state(self, records: Sequence[bytes], activated: bytes = b"") -> bytes:
-        unfinished = (run.name for run in self.runs if not (run.complete or run.error))
-        self.state.currently_syncing = next(unfinished, None)
-        return page_lines(records, self.state.value, activated)
+    def _write(self, records: Sequence[bytes], activated: bytes = b"") -> None:
+        under_way = (outcome.name for outcome in self.outcomes if outcome.is_under_way)
+        self.state.currently_syncing = next(under_way, None)
+        self.writer.page(records, self.state.value, activated)
 
 
-def _line_table_run(selection: Selection, version: int | None) -> LineTableRun:
+def _line_table(selection: Selection, version: int | None) -> LineTable:
     splitter = LineSplitter(selection.stream.tap_stream_id)
-    return LineTableRun(selection, splitter, _records(selection, version))
+    return LineTable(selection, splitter, _records(selection, version))
 
 
 def _records(selection: Selection, version: int | None) -> Records:
@@ -330,38 +266,35 @@ def _records(selection: Selection, version: int | None) -> Records:
     )
 
 
-def _activated(run: StreamRun) -> bytes:
-    if run.version is None:
+def _activated(job: ListJob) -> bytes:
+    """Return the messages which say that the rows of older versions are gone."""
+    if job.version is None:
         return b""
-    names = [run.name, *(each.selection.stream.tap_stream_id for each in run.line_tables)]
-    return b"".join(activate_version(name, run.version) for name in names)
+    selections = (job.selection, *(each.selection for each in job.line_tables))
+    names = (selection.stream.tap_stream_id for selection in selections)
+    return b"".join(activate_version(name, job.version) for name in names)
 
 
-def _as_read_list(run: StreamRun) -> ReadList:
-    return ReadList(run.selection, run.start.page_size, run.server_start)
-
-
-def _read(run: StreamRun, pager: Pager, now: Callable[[], datetime]) -> Iterator[Page]:
-    run.began = now()
+def _read(job: ListJob, pager: Pager, start: Start, now: Callable[[], datetime]) -> Iterator[Page]:
+    job.outcome.began = now()
     try:
-        (xero_list,) = run.lists
-        yield from pager.pages(xero_list, run.start)
+        yield from pager.pages(job.endpoint, start)
     finally:
-        run.ended = now()
+        job.outcome.ended = now()
 
 
 def _counted(start: Start, page: Page) -> int | None:
-    """Return how many records Xero counted, if its first answer holds only such as are wanted."""
-    told = page.source.pagination
-    if told is None or not all(wanted(stamp, start.since) for stamp in page.source.stamps):
+    """Return how many records Xero counted, if its first answer holds only wanted records."""
+    pagination = page.source.pagination
+    if pagination is None or not all(wanted(stamp, start.since) for stamp in page.source.stamps):
         return None
-    return told.itemCount
+    return pagination.itemCount
 
 
 def _longest_first(selections: Sequence[Selection], name: str | None) -> list[Selection]:
     """Begin with the stream at which the last run ended early, then with those of many calls.
 
-    Streams of a single call fill the gaps; begun first, they would leave the long ones for last
+    Streams of a single call fill the gaps. If they began first, the long ones would come last,
     with nothing beside them.
     """
     return sorted(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tap_xero.client import Client
-    from tap_xero.sync import StreamRun
+    from tap_xero.outcome import Outcome
 
 _REFRESHES = 4  # a second
 
@@ -38,7 +38,7 @@ def hide_metrics() -> None:
 
 
 @contextmanager
-def live(runs: Sequence[StreamRun], client: Client, now: Callable[[], datetime]) -> Iterator[None]:
+def live(runs: Sequence[Outcome], client: Client, now: Callable[[], datetime]) -> Iterator[None]:
     """Show how far `runs` are, for the length of a `with` block; `runs` may still fill up."""
     from rich.console import Console
     from rich.live import Live
@@ -84,7 +84,7 @@ def _figures(part: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return f"{part['rows']:,}", f"{part['calls']:,}", f"{part['bytes']:,}", f"{part['seconds']:.1f}"
 
 
-def _display(runs: Sequence[StreamRun], client: Client, now: datetime) -> RenderableType:
+def _display(runs: Sequence[Outcome], client: Client, now: datetime) -> RenderableType:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -97,7 +97,7 @@ def _display(runs: Sequence[StreamRun], client: Client, now: datetime) -> Render
     return Group(table, _totals(runs, client))
 
 
-def _progress(run: StreamRun, seconds: float) -> tuple[str, str, str]:
+def _progress(run: Outcome, seconds: float) -> tuple[str, str, str]:
     """Return rows of rows waiting, rows a second and time left, in words."""
     speed = run.rows / seconds if seconds > 0 else 0.0
     if run.counted is None:
@@ -109,7 +109,7 @@ def _progress(run: StreamRun, seconds: float) -> tuple[str, str, str]:
     return rows, f"{speed:,.0f} rows/s", f"{left // 60:.0f}:{left % 60:02.0f} left"
 
 
-def _totals(runs: Sequence[StreamRun], client: Client) -> str:
+def _totals(runs: Sequence[Outcome], client: Client) -> str:
     done = sum(run.complete for run in runs)
     rows = sum(run.rows for run in runs)
     pacer = client.pacer

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_xero.client import Usage
+    from tap_xero.outcome import Outcome
     from tap_xero.state import State
-    from tap_xero.sync import StreamRun
 
 LOGGER = logging.getLogger(__name__)
 
 
-def log_page(run: StreamRun, rows: int) -> None:
+def log_page(run: Outcome, rows: int) -> None:
     """Log how far a stream is after a page; one of a single page has its line in the summary."""
     if rows and not run.complete:
         waiting = "" if run.counted is None else f" of {run.counted:,}"
@@ -36,9 +36,7 @@ def log_summary(figures: Mapping[str, Any], *, failed: bool) -> None:
     metrics.log(LOGGER, "summary", "sync_summary", figures["rows"], figures)
 
 
-def summary(
-    runs: Sequence[StreamRun], state: State, usage: Usage, seconds: float
-) -> dict[str, Any]:
+def summary(runs: Sequence[Outcome], state: State, usage: Usage, seconds: float) -> dict[str, Any]:
     """Return the run in figures: per stream rows, calls, bytes, seconds, bookmark and outcome."""
     return {
         "streams": {
@@ -59,14 +57,14 @@ def summary(
     }
 
 
-def failures(runs: Sequence[StreamRun]) -> list[StreamRun]:
+def failures(runs: Sequence[Outcome]) -> list[Outcome]:
     """Return the streams that are not complete and should be: all, where not one is complete."""
     if not any(run.complete for run in runs):
         return list(runs)
-    return [run for run in runs if not run.complete and not run.forgiven]
+    return [run for run in runs if not run.complete and not run.is_optional]
 
 
-def raise_for_failures(runs: Sequence[StreamRun]) -> None:
+def raise_for_failures(runs: Sequence[Outcome]) -> None:
     """Raise StreamError, with the cause of each, if a selected stream is not complete."""
     failed = failures(runs)
     if failed:
@@ -86,17 +84,17 @@ def _amounts(part: Mapping[str, Any]) -> str:
     )
 
 
-def _outcome(run: StreamRun) -> str:
+def _outcome(run: Outcome) -> str:
     if run.complete:
         return "to be continued" if run.continues else "complete"
-    return f"{'skipped' if run.forgiven else 'not complete'}: {run.error or 'not reached'}"
+    return f"{'skipped' if run.is_optional else 'not complete'}: {run.error or 'not reached'}"
 
 
-def _seconds(run: StreamRun) -> float:
+def _seconds(run: Outcome) -> float:
     return (run.ended - run.began).total_seconds() if run.began and run.ended else 0.0
 
 
-def _bookmark(run: StreamRun, state: State) -> object:
+def _bookmark(run: Outcome, state: State) -> object:
     key = run.selection.replication_key
     kept = state.value["bookmarks"].get(run.name)
     return kept.get(key) if key and isinstance(kept, dict) else None

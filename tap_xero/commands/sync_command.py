@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
     from tap_xero.selection import Selection
-    from tap_xero.sync import StreamRun
+    from tap_xero.outcome import Outcome
 
 LOGGER = logging.getLogger(__name__)
 
@@ -69,19 +69,19 @@ def _sync(
     with Client(config, clock, scopes(selections)) as client:
         log_page = _no_log_line if watched else summary.log_page
         sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
-        display = live_display.live(sync.runs, client, clock.now) if watched else nullcontext()
+        display = live_display.live(sync.outcomes, client, clock.now) if watched else nullcontext()
         try:
             with display:
                 sync.run(selections)
         finally:
-            figures = summary.summary(sync.runs, state, client.usage, clock.monotonic() - began)
+            figures = summary.summary(sync.outcomes, state, client.usage, clock.monotonic() - began)
             if watched:
                 live_display.show_summary(figures)
             else:
-                summary.log_summary(figures, failed=bool(summary.failures(sync.runs)))
+                summary.log_summary(figures, failed=bool(summary.failures(sync.outcomes)))
     if not stop():
-        summary.raise_for_failures(sync.runs)
+        summary.raise_for_failures(sync.outcomes)
 
 
-def _no_log_line(_: StreamRun, __: int) -> None:
+def _no_log_line(_: Outcome, __: int) -> None:
     """Log nothing for a page: the live display shows it."""

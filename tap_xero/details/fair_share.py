@@ -16,7 +16,7 @@ from tap_xero.errors import StreamError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_xero.details.walk import Allowance, Walk
+    from tap_xero.details.walk import CallBudget, Walk
     from tap_xero.paging.pages import Page
 
 
@@ -29,13 +29,13 @@ class Turn:
     error: StreamError | None = None
 
 
-def in_turn(walks: Sequence[Walk], allowance: Allowance) -> Iterator[Turn]:
+def take_turns(walks: Sequence[Walk], budget: CallBudget) -> Iterator[Turn]:
     """Let each of `walks` read a document in its turn, until all have ended or no call is left.
 
     Documents that are refused, or gone, are no turn.
     """
     under_way = [(walk, walk.pages()) for walk in walks]
-    while under_way and allowance.left > 0:
+    while under_way and budget.left > 0:
         walk, pages = min(under_way, key=lambda item: _turn_of(item[0], walks))
         try:
             turn = Turn(walk, next(pages, None))

@@ -6,70 +6,64 @@ position at which the walk stopped: the list's own bookmark says so without a ca
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero import dates
 from tap_xero.details.attachment_files import prepare_folder
-from tap_xero.details.walk import DETAILS, Allowance, Walk
+from tap_xero.details.walk import DETAILS, CallBudget, Walk
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import SECOND, Start
 from tap_xero.streams.stream import open_list, pager_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tap_xero.client import Client
     from tap_xero.config import Config
-    from tap_xero.paging.pages import Position
     from tap_xero.selection import Selection
+    from tap_xero.outcome import Outcome
+    from tap_xero.paging.pages import Position
     from tap_xero.state import State
-
-LOGGER = logging.getLogger(__name__)
 
 
 class ReadList(NamedTuple):
     """A list that the run has read to its end; it began at `server_start` (ms, Xero's clock)."""
 
     selection: Selection
-    page_size: int
     server_start: int | None
 
 
-class DetailWalks:
-    """The walks for the streams of details that `selections` name.
+class DetailPlan:
+    """Makes the walks of a run, which share the calls that it may make for details.
 
-    Raises InputError when the state holds a position that cannot be read, or the folder for
-    attachments cannot be written.
+    `folder` is where the files of attachments go, None for nowhere.
     """
 
-    def __init__(
-        self, client: Client, config: Config, state: State, selections: Sequence[Selection]
-    ) -> None:
-        self.allowance = Allowance(config.detail_calls_per_run, lambda: client.usage.calls)
+    def __init__(self, client: Client, config: Config, state: State, folder: Path | None) -> None:
+        self.budget = CallBudget(config.detail_calls_per_run, lambda: client.usage.calls)
         self._client = client
         self._config = config
         self._state = state
-        names = [selection.stream.tap_stream_id for selection in selections]
-        self._folder = _folder(config) if "attachments" in names else None
-        self._positions = {
-            (selection.stream.tap_stream_id, documents): state.position(
-                selection.stream.tap_stream_id, documents
-            )
-            for selection in selections
-            for documents in selection.stream.documents
-        }
+        self._folder = folder
 
-    def of(self, selection: Selection, lists: Iterable[ReadList]) -> Iterator[Walk]:
-        """Yield a walk for each of the lists that has documents with such details, and news."""
-        name = selection.stream.tap_stream_id
+    def walks(self, outcome: Outcome, lists: Iterable[ReadList]) -> Iterator[Walk]:
+        """Yield a walk for each list that has such details and has changed since the last run.
+
+        `outcome` is that of the stream of details; it counts the calls of the walks.
+        """
         passed_over: list[str] = []
+        documents = outcome.selection.stream.documents
         for read in lists:
-            place = (name, read.selection.stream.tap_stream_id)
-            if place in self._positions and self._has_news(read, self._positions[place]):
-                yield self._walk(selection, read, self._positions[place], passed_over)
+            name = read.selection.stream.tap_stream_id
+            if name not in documents:
+                continue
+            position = self._state.position(outcome.name, name)
+            if self._has_news(read, position):
+                walk = self._walk(outcome.selection, read, position, passed_over)
+                outcome.usages += [walk.listing.usage, walk.answers.usage]
+                yield walk
 
     def _has_news(self, read: ReadList, position: Position | None) -> bool:
         """Say whether the list may hold documents behind the position."""
@@ -97,23 +91,29 @@ class DetailWalks:
             start=self._start(read, position),
             position=position,
             until=self._state.settled(read.server_start, self._config),
-            allowance=self.allowance,
+            budget=self.budget,
             folder=self._folder,
             passed_over=passed_over,
         )
 
     def _start(self, read: ReadList, position: Position | None) -> Start:
+        page_size = read.selection.stream.page_size or self._config.page_size
         if position is None:
             since = dates.to_ms_of(self._config.start_date)
-            return Start(since=since, page_size=read.page_size)
+            return Start(since=since, page_size=page_size)
         # A second more: If-Modified-Since might leave out the moment that it names.
         since = position.stamp - SECOND
-        return Start(since=since, bookmark=position.stamp, page_size=read.page_size)
+        return Start(since=since, bookmark=position.stamp, page_size=page_size)
 
 
-def _folder(config: Config) -> Path | None:
-    """Return the folder for attachments, having proved that they can be put there."""
-    if not config.attachments_dir:
+def attachments_folder(config: Config, details: Iterable[Selection]) -> Path | None:
+    """Return the folder for files if attachments are among `details` and the config names one.
+
+    Raises InputError if no file can be put there.
+    """
+    if not config.attachments_dir or all(
+        each.stream.tap_stream_id != "attachments" for each in details
+    ):
         return None
     if config.detail_calls_per_run == 1:
         raise InputError(

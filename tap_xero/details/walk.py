@@ -71,7 +71,7 @@ class Detail:
 
 
 @dataclass
-class Allowance:
+class CallBudget:
     """The calls for details that a run is `given`; `sent` counts all that were sent so far."""
 
     given: int
@@ -103,7 +103,7 @@ class Walk:
     start: Start
     position: Position | None
     until: int
-    allowance: Allowance
+    budget: CallBudget
     folder: Path | None
     passed_over: list[str]
     calls: int = 0
@@ -134,7 +134,7 @@ class Walk:
                 if document.is_wanted:
                     read = self._read(document, page.source)
                     # What a refusal means only the next document tells: it belongs to this turn.
-                    if not self._refused or self.allowance.left <= 0:
+                    if not self._refused or self.budget.left <= 0:
                         yield read
             if ready and not self._refused:
                 last = max(each.stamp for each in ready)
@@ -179,7 +179,7 @@ class Walk:
         """Keep in mind that a document is refused; raise `error` where all seem to be."""
         self._refused[position] = error
         # So few calls a run do not get past a refusal: the walk would stand still, unnoticed.
-        took_all_calls = self.calls >= self.allowance.given
+        took_all_calls = self.calls >= self.budget.given
         if len(self._refused) == _REFUSALS or (took_all_calls and not self._answered):
             raise error
 
@@ -209,13 +209,13 @@ class Walk:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        before = self.allowance.sent()
+        before = self.budget.sent()
         try:
             yield
         finally:
-            made = self.allowance.sent() - before
+            made = self.budget.sent() - before
             self.calls += made
-            self.allowance.used += made
+            self.budget.used += made
 
     def record(self, document: Document, key: Row, row: Row, **more: str | None) -> Row:
         """Return a row with what tells whose it is in front."""
@@ -257,7 +257,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
         if uid and uid not in seen and walk.folder:
             path = _file_place(walk.folder, walk, document, row)
             if not attachment_files.holds(path, _length(row), document.stamp):
-                if walk.allowance.left <= 0:
+                if walk.budget.left <= 0:
                     return None
                 path = _download(walk, f"{key}/{quote(uid, safe='')}", row, path)
         # Where Xero gives no id, or one twice, the place in the answer stands for it.

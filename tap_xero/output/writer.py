@@ -37,6 +37,24 @@ def stdout() -> Sink:
         raise OutputError(_reason(error)) from error
 
 
+class PageWriter(Protocol):
+    """What a sync writes with."""
+
+    def schema(
+        self,
+        tap_stream_id: str,
+        schema: Mapping[str, Any],
+        key_properties: Sequence[str],
+        replication_key: str | None,
+    ) -> None:
+        """Write a SCHEMA message."""
+
+    def page(
+        self, records: Sequence[bytes], state: Mapping[str, Any], activated: bytes = b""
+    ) -> None:
+        """Write a page, and the STATE that covers it."""
+
+
 class Writer:
     """Writes Singer messages to `sink`. Each method raises OutputError when it cannot."""
 
@@ -61,6 +79,15 @@ class Writer:
             message["bookmark_properties"] = [replication_key]
         self.lines(_line(message))
 
+    def page(
+        self, records: Sequence[bytes], state: Mapping[str, Any], activated: bytes = b""
+    ) -> None:
+        """Write a page: its RECORD lines, `activated` if its version is complete, and the STATE.
+
+        `records` are pieces of lines; joined here, the megabytes of a page are copied once.
+        """
+        self.lines(b"".join([*records, activated, state_line(state)]))
+
     def lines(self, data: bytes) -> None:
         """Write whole lines."""
         rest = memoryview(data)
@@ -71,12 +98,9 @@ class Writer:
             raise OutputError(_reason(error)) from error
 
 
-def page_lines(records: Sequence[bytes], state: Mapping[str, Any], activated: bytes = b"") -> bytes:
-    """Return a page's RECORD lines, `activated` if its version is complete, and the STATE.
-
-    `records` are pieces of lines; joined here, the megabytes of a page are copied once.
-    """
-    return b"".join([*records, activated, _line({"type": "STATE", "value": state})])
+def state_line(value: Mapping[str, Any]) -> bytes:
+    """Return the STATE line which covers everything that was written before it."""
+    return _line({"type": "STATE", "value": value})
 
 
 def activate_version(tap_stream_id: str, version: int) -> bytes:

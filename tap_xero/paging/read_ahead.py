@@ -1,11 +1,11 @@
-"""Streams read ahead of the writer: calls overlap with each other and with writing.
+"""Streams are read ahead of the writer: calls overlap with each other and with writing.
 
-Each of a few threads takes the next stream and runs its pager. A thread that has read a page
-waits until it is taken, so there is never more than a page a thread and the one that is being
-written, and memory stays bounded. The caller's thread, alone, takes and writes.
+Each of a few threads takes the next stream and runs its pager. A thread that has read a page waits
+until the caller takes the page. So there is at most one page for each thread, and the page that is
+being written: memory stays bounded. Only the caller's thread writes.
 
-What is overlapped is waiting: for Xero, and for the target. Computing is not, for one thread at a
-time runs Python; two that both want to only get in each other's way.
+Threads share the waiting, for Xero and for the target. They do not share the computing: one thread
+at a time runs Python, and two threads that compute only slow each other down.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 T = TypeVar("T")
-Taken = TypeVar("Taken")
 
-# How often, in seconds, whoever waits looks whether it should go on waiting.
-_GLANCE = 0.25
+# How often, in seconds, a thread that waits looks whether the run has been stopped.
+_POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
 class Arrival(Generic[T]):
-    """What one stream, by its place in the sequence, has to say: a page, its end, or an error."""
+    """What one reader (by its place in the sequence) yields: a page, its end, or its error."""
 
     place: int
     page: T | None = None
@@ -37,49 +36,45 @@ class Arrival(Generic[T]):
 def read_ahead(
     readers: Sequence[Callable[[], Iterator[T]]],
     threads: int,
-    take: Callable[[Arrival[T]], Taken],
-    put: Callable[[Taken], None],
     stopped: Callable[[], bool],
-) -> None:
-    """Run `readers` on so many threads; `take` each arrival here, then `put` what that returns.
+) -> Generator[Arrival[T], None, None]:
+    """Run `readers` on `threads` threads and yield what they read, as it arrives.
 
-    While it is put away, the thread that it came from reads on. Returns when all readers have
-    ended or failed, or early once `stopped()` is true. The threads end then, too; they are
-    daemons, so a call to Xero that is under way does not hold the process back.
+    Ends when all readers have ended or failed, or once `stopped()` is true. Use it in `closing`:
+    closed, it tells the threads to end. They are daemons, so a call to Xero that is under way does
+    not keep the process alive.
     """
-    crew = _Crew(readers)
+    workers = _Workers(readers)
     for _ in range(min(threads, len(readers))):
-        threading.Thread(target=crew.work, daemon=True).start()
+        threading.Thread(target=workers.work, daemon=True).start()
     unfinished = len(readers)
     try:
         while unfinished and not stopped():
             try:
-                arrival = crew.arrivals.get(timeout=_GLANCE)
+                arrival = workers.arrivals.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
             unfinished -= arrival.page is None
-            taken = take(arrival)
-            del arrival  # either may hold megabytes
-            crew.taken.release()
-            put(taken)
-            del taken
+            workers.taken.release()
+            yield arrival
+            del arrival  # a page may be megabytes
     finally:
-        crew.left.set()
+        workers.closed.set()
 
 
-class _Crew(Generic[T]):
-    """What the threads share: the readers nobody has begun, and the way to the caller."""
+class _Workers(Generic[T]):
+    """What the threads share: the readers that wait for a thread, and the way to the caller."""
 
     def __init__(self, readers: Sequence[Callable[[], Iterator[T]]]) -> None:
         self.arrivals: queue.SimpleQueue[Arrival[T]] = queue.SimpleQueue()
         self.taken = threading.Semaphore(0)
-        self.left = threading.Event()
+        self.closed = threading.Event()
         self._waiting = iter(enumerate(readers))
         self._lock = threading.Lock()
 
     def work(self) -> None:
-        """Read one stream after the other until none is left or nobody listens."""
-        while not self.left.is_set():
+        """Read one stream after the other until none is left or the caller has gone."""
+        while not self.closed.is_set():
             with self._lock:
                 place, reader = next(self._waiting, (0, None))
             if reader is None:
@@ -89,16 +84,17 @@ class _Crew(Generic[T]):
     def _read(self, place: int, reader: Callable[[], Iterator[T]]) -> None:
         try:
             for page in reader():
-                self._hand_over(Arrival(place, page))
-                del page  # megabytes, while the next ones come
-                if self.left.is_set():
+                self._deliver(Arrival(place, page))
+                del page  # megabytes, while the next page is read
+                if self.closed.is_set():
                     return
-            self._hand_over(Arrival(place))
+            self._deliver(Arrival(place))
         except Exception as error:  # noqa: BLE001 - the caller decides what an error means
-            self._hand_over(Arrival(place, error=error))
+            self._deliver(Arrival(place, error=error))
 
-    def _hand_over(self, arrival: Arrival[T]) -> None:
-        """Wait until the caller has taken this, or what another thread has, or nobody listens."""
+    def _deliver(self, arrival: Arrival[T]) -> None:
+        """Wait until the caller has taken an arrival, this or another thread's, or has gone."""
         self.arrivals.put(arrival)
-        while not self.left.is_set() and not self.taken.acquire(timeout=_GLANCE):
+        del arrival
+        while not self.closed.is_set() and not self.taken.acquire(timeout=_POLL_SECONDS):
             continue

@@ -26,13 +26,14 @@ from tap_xero.errors import TapError
 from tap_xero.output.writer import Sink, Writer
 from tap_xero.selection import selection
 from tap_xero.state import State
-from tap_xero.sync import StreamRun, Sync
+from tap_xero.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_xero.config import Config
     from tap_xero.demo import DemoXero
+    from tap_xero.outcome import Outcome
 
 
 @contextmanager
@@ -52,7 +53,7 @@ class Output:
     """What a run wrote: its messages, in order, with numbers as Decimal."""
 
     raw: bytes
-    runs: list[StreamRun] = field(default_factory=list)
+    runs: list[Outcome] = field(default_factory=list)
     error: TapError | None = None
 
     @cached_property
@@ -139,8 +140,8 @@ def sync(  # noqa: PLR0913
         try:
             tap.run(selections)
         except TapError as error:
-            return Output(kept.getvalue(), tap.runs, error)
-    return Output(kept.getvalue(), tap.runs)
+            return Output(kept.getvalue(), tap.outcomes, error)
+    return Output(kept.getvalue(), tap.outcomes)
 
 
 def tap(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401

@@ -370,8 +370,8 @@ class Simulation:
                 return False
             finally:
                 self._turns.end()
-        self._errors = [run.error for run in tap.runs]
-        return all(run.complete and not run.error for run in tap.runs)
+        self._errors = [run.error for run in tap.outcomes]
+        return all(run.complete and not run.error for run in tap.outcomes)
 
     def _now(self) -> datetime:
         return EPOCH + timedelta(milliseconds=self.books.now) + self._skew

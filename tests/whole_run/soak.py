@@ -119,7 +119,7 @@ def soak(records: int, every: int = EVERY, page_size: int = 100) -> Figures:
             calls=calls,
             struck=struck,
             seconds=seconds,
-            failures=[f"{run.name}: {run.error}" for run in summary.failures(tap.runs)],
+            failures=[f"{run.name}: {run.error}" for run in summary.failures(tap.outcomes)],
             memory=gauge.memory,
             files=gauge.files,
         )
