@@ -106,9 +106,10 @@ class Sync:
         tenant_id = self._log_in()
         self._write_schemas(list_jobs, detail_jobs)
         self.state.cover([*ordered, *details], self.config, tenant_id)
+        starts = [self.state.start(job.selection, self.config) for job in list_jobs]
         try:
             self._write([])
-            self._read_lists(list_jobs)
+            self._read_lists(list_jobs, starts)
             if details and not self.stopped():
                 self._read_details(detail_jobs, list_jobs, folder)
         except OutputError:
@@ -172,9 +173,8 @@ class Sync:
             stream.tap_stream_id, selection.selected_schema, selection.key_properties, replication_key
         )
 
-    def _read_lists(self, jobs: Sequence[ListJob]) -> None:
+    def _read_lists(self, jobs: Sequence[ListJob], starts: Sequence[Start]) -> None:
         began = self.now()
-        starts = [self.state.start(job.selection, self.config) for job in jobs]
         pagers = [pager_of(job.selection.stream, self.config, began) for job in jobs]
         readers = [
             partial(_read, job, pager, start, self.now)

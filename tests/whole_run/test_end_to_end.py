@@ -17,7 +17,7 @@ from tap_xero.demo import DemoXero
 from tap_xero.demo.examples import read_examples
 from tap_xero.demo.lists import CASH_JOURNALS
 from tap_xero.streams.schema_files import stream_schema
-from tap_xero.streams.table import DETAILS, LISTS, REPORTS
+from tap_xero.streams.table import DETAILS, LISTS, REPORTS, STREAM_BY_ID
 from tests.support import expected_records
 from tests.support.fake_clock import impatient_clock
 from tests.support.run_tap import Output, catalog_of, sync, tap
@@ -228,3 +228,38 @@ def test_the_demo_can_be_discovered() -> None:
     done = tap("--demo", "--discover")
     assert done.returncode == 0
     assert len(json.loads(done.stdout)["streams"]) == len(LISTS) + len(REPORTS) + len(DETAILS)
+
+
+def test_the_state_that_was_given_comes_before_the_first_record() -> None:
+    with DemoXero(size=30) as xero:
+        before = sync(xero, ["accounts", "invoices"])
+        xero.insert("Accounts")
+        after = sync(xero, ["accounts", "invoices"], state=before.state)
+    types = [message["type"] for message in after.messages]
+    first = next(message for message in after.messages if message["type"] == "STATE")
+    assert types.index("STATE") < types.index("RECORD")
+    assert first["value"]["bookmarks"] == before.state["bookmarks"]
+
+
+def state_after_a_part_flush(output: Output, flushed: str) -> dict[str, Any]:
+    """Return the state that a PipelineWise target prints if only the stream `flushed` is flushed.
+
+    It takes the first STATE for flushed; of later ones it takes the bookmarks of the streams that
+    it flushes (pipelinewise-target-postgres 2.1.2, target_postgres/__init__.py).
+    """
+    states = [message["value"] for message in output.messages if message["type"] == "STATE"]
+    kept: dict[str, Any] = json.loads(json.dumps(states[0]))
+    if flushed in states[-1]["bookmarks"]:
+        kept["bookmarks"][flushed] = states[-1]["bookmarks"][flushed]
+    return kept
+
+
+def test_a_target_that_is_killed_between_two_flushes_misses_no_row() -> None:
+    with DemoXero(size=30) as xero:
+        first = sync(xero, ["accounts", "invoices"])
+        kept = state_after_a_part_flush(first, "invoices")
+        second = sync(xero, ["accounts", "invoices"], state=kept)
+    assert keys_of(STREAM_BY_ID["accounts"], first.records("accounts"))
+    assert Counter(keys_of(STREAM_BY_ID["accounts"], second.records("accounts"))) == Counter(
+        keys_of(STREAM_BY_ID["accounts"], first.records("accounts"))
+    )
