@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_xero.client import Usage
-    from tap_xero.selection import Selection
     from tap_xero.errors import StreamError
+    from tap_xero.selection import Selection
 
 LOGGER = logging.getLogger(__name__)
 

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
     from tap_xero.client import Client
     from tap_xero.config import Config
-    from tap_xero.selection import Selection
     from tap_xero.output.writer import PageWriter
     from tap_xero.paging.endpoint import XeroList
     from tap_xero.paging.pages import Page, Pager, Start
     from tap_xero.paging.read_ahead import Arrival
+    from tap_xero.selection import Selection
     from tap_xero.state import State
 
 LOGGER = logging.getLogger(__name__)
@@ -170,7 +170,10 @@ class Sync:
     def _write_schema(self, selection: Selection, replication_key: str | None) -> None:
         stream = selection.stream
         self.writer.schema(
-            stream.tap_stream_id, selection.selected_schema, selection.key_properties, replication_key
+            stream.tap_stream_id,
+            selection.selected_schema,
+            selection.key_properties,
+            replication_key,
         )
 
     def _read_lists(self, jobs: Sequence[ListJob], starts: Sequence[Start]) -> None:

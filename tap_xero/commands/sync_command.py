@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
-    from tap_xero.selection import Selection
     from tap_xero.outcome import Outcome
+    from tap_xero.selection import Selection
 
 LOGGER = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tap_xero.config import Config
     from tap_xero.details.fair_share import Turn
     from tap_xero.details.walk import CallBudget, Walk
-    from tap_xero.selection import Selection
     from tap_xero.outcome import Outcome
     from tap_xero.output.records import Records
+    from tap_xero.selection import Selection
     from tap_xero.state import State
 
 LOGGER = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from tap_xero.client import Client
     from tap_xero.config import Config
-    from tap_xero.selection import Selection
     from tap_xero.outcome import Outcome
     from tap_xero.paging.pages import Position
+    from tap_xero.selection import Selection
     from tap_xero.state import State
 
 
