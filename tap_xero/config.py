@@ -21,11 +21,13 @@ from tap_xero import __version__
 from tap_xero.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 LOGGER = logging.getLogger(__name__)
 
 ENVIRONMENT = "ENV"
+# The value of tenant_ids that means every organisation that the login reaches.
+ALL = "all"
 PREFIX = "TAP_XERO_"
 
 # Plain http is for a Xero of one's own on this machine; a token never crosses a network in clear.
@@ -44,8 +46,8 @@ CONFIG_SCHEMA: dict[str, Any] = {
     "properties": {
         "start_date": {
             "type": "string",
-            "description": "From when on: incremental lists are read from what was last changed "
-            "then. Full tables and journals are read whole.",
+            "description": "Read records changed on or after this date. Full tables and journals "
+            "are always read whole.",
             "allowed": "a day or moment such as 2024-01-31, 2024-01-31T08:00:00Z or 01/31/2024 "
             "(month first), not in the future",
         },
@@ -72,10 +74,35 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "description": "Id of the organisation; may be left out when the token reaches "
             "exactly one.",
         },
+        "tenant_ids": {
+            "type": "array",
+            "items": _TOKEN,
+            "minItems": 1,
+            "allowed": "a list of ids (in the environment, separated by commas), or all",
+            "description": "Ids of several organisations to read in one run; all reads every "
+            "organisation that the login reaches. Rows then carry TenantID, so discover with this "
+            "key too. Not together with tenant_id or organization_name.",
+        },
+        "organisations_at_once": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 160,
+            "description": "With tenant_ids: organisations to read at the same time. Memory grows "
+            "with this number.",
+            "default": 5,
+        },
+        "app_calls_per_minute": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 100_000,
+            "description": "Calls in any 60 seconds over all organisations; Xero allows 10,000 "
+            "for each app.",
+            "default": 10_000,
+        },
         "organization_name": {
             "type": "string",
             "description": "Name of the organisation, in place of tenant_id; must match exactly "
-            "one. With both, both must be right.",
+            "one. When both are given, both must match.",
         },
         "xero_user_id": {
             **_TOKEN,
@@ -84,8 +111,8 @@ CONFIG_SCHEMA: dict[str, Any] = {
         "scopes": {
             "type": "string",
             "pattern": "^[!-~ ]+$",
-            "description": "Scopes to ask for, separated by spaces, by --authorize and for a "
-            "Custom Connection, in place of those that the selected streams take.",
+            "description": "Scopes to ask for, separated by spaces; used by --authorize and for a "
+            "Custom Connection. Default: the scopes that the selected streams need.",
         },
         "include_archived_contacts": {
             "type": "boolean",
@@ -125,35 +152,35 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "minimum": 0,
             "exclusiveMinimum": True,
             "maximum": 3600,
-            "description": "Seconds within which an answer must be complete.",
+            "description": "Seconds in which an answer must be complete.",
             "default": 300,
         },
         "user_agent": {
             "type": "string",
             "pattern": "^[ -~]+$",
             "allowed": "text without line breaks or accents",
-            "description": "How the tap names itself to Xero.",
+            "description": "User-Agent header of every call.",
             "default": f"tap-xero/{__version__}",
         },
         "api_url": {
             "type": "string",
             "pattern": _URL,
             "allowed": _URL_ALLOWED,
-            "description": "Where Xero's data and /connections are.",
+            "description": "Address of Xero's data and of /connections.",
             "default": "https://api.xero.com",
         },
         "identity_url": {
             "type": "string",
             "pattern": _URL,
             "allowed": _URL_ALLOWED,
-            "description": "Where Xero's tokens are.",
+            "description": "Address of Xero's token endpoint.",
             "default": "https://identity.xero.com",
         },
         "authorize_url": {
             "type": "string",
             "pattern": _URL,
             "allowed": _URL_ALLOWED,
-            "description": "Where Xero asks a person for consent; for --authorize.",
+            "description": "Address of Xero's consent page; for --authorize.",
             "default": "https://login.xero.com/identity/connect/authorize",
         },
         "report_basis": {
@@ -186,19 +213,31 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 0,
             "maximum": 5000,
-            "description": "Calls that a run makes at most for history and attachments, once its "
-            "lists are read; the next run goes on.",
+            "description": "Most calls that a run makes for history and attachments, after its "
+            "lists are read; the next run continues.",
             "default": 250,
         },
         "attachments_dir": {
             "type": "string",
-            "description": "Folder to which attachments are downloaded; when left out, only what "
-            "Xero says of them is read.",
+            "description": "Folder to which attachments are downloaded; when left out, only their "
+            "names, types and sizes are read.",
         },
         "token_file": {
             "type": "string",
-            "description": "File in which the refresh token is kept, when the config cannot be "
-            "written or comes from the environment; made when it does not exist.",
+            "description": "File in which the tokens are kept, for a config that cannot be written "
+            "or comes from the environment; it is created when it does not exist.",
+        },
+        "token_store": {
+            "type": "string",
+            "pattern": r"^[a-z][a-z0-9_+]*://\S*$",
+            "allowed": "a SQLAlchemy URL such as postgresql+psycopg://user:password@host/database",
+            "description": "Database in which the tokens are kept, in place of token_file, so that "
+            "several machines can share one login. Needs tap-xero[database].",
+            "secret": True,
+        },
+        "login": {
+            **_TOKEN,
+            "description": "Name of the login in token_store; the client_id when left out.",
         },
     },
 }
@@ -210,6 +249,7 @@ class Config:
 
     `start_date` is an aware datetime in UTC, `request_timeout` is in seconds. `path` is the file
     that gave the refresh token, or else the last file read; None when that was the environment.
+    `tenant_ids` holds each id once, or only `ALL`; None in a run over one organisation.
     """
 
     start_date: datetime
@@ -218,6 +258,9 @@ class Config:
     refresh_token: str | None = field(repr=False)
     access_token: str | None = field(repr=False)
     tenant_id: str | None
+    tenant_ids: tuple[str, ...] | None
+    organisations_at_once: int
+    app_calls_per_minute: int
     organization_name: str | None
     xero_user_id: str | None
     scopes: str | None
@@ -238,7 +281,14 @@ class Config:
     detail_calls_per_run: int
     attachments_dir: str | None
     token_file: str | None
+    token_store: str | None = field(repr=False)
+    login: str | None
     path: str | None
+
+    @property
+    def reads_all_organisations(self) -> bool:
+        """Whether `tenant_ids` asks for every organisation that the login reaches."""
+        return self.tenant_ids == (ALL,)
 
 
 @dataclass(frozen=True)
@@ -262,13 +312,14 @@ def load_config(
     settings: dict[str, _Setting] = {}
     for layer in layers:
         settings.update(_layer(layer, environ))
-    paths = [layer for layer in layers if isinstance(layer, str)]
-    path = _token_path(paths, settings)
+    files = [layer for layer in layers if isinstance(layer, str)]
+    path = _token_path(files, settings)
     settings = {key: each for key, each in settings.items() if each.value is not None}
     _warn_of_unknown_keys(settings)
-    values = {key: _checked(key, settings.get(key), paths) for key in CONFIG_SCHEMA["properties"]}
+    values = _checked(settings, files)
     start = settings["start_date"]
     values["start_date"] = _start_date(str(values["start_date"]), start.source, now)
+    values["tenant_ids"] = _tenant_ids(values, settings)
     for key in ("api_url", "identity_url"):
         values[key] = str(values[key]).rstrip("/")
     return Config(path=path, **values)
@@ -338,24 +389,55 @@ def _warn_of_unknown_keys(settings: Mapping[str, _Setting]) -> None:
             LOGGER.warning("%s: unknown key %s is left out", setting.source, _shown(key))
 
 
-def _checked(key: str, setting: _Setting | None, paths: Iterable[str]) -> Any:  # noqa: ANN401
-    schema = CONFIG_SCHEMA["properties"][key]
-    if setting is None:
-        if key in CONFIG_SCHEMA["required"]:
-            where = ", ".join(paths) or "config"
-            raise InputError(f"{where}: {key} is missing; give {allowed(schema)}")
-        return schema.get("default")
-    value = _from_text(setting.value, schema["type"])
-    if not _is_valid(value, schema):
-        shown = "the value" if schema.get("secret") else _shown(setting.value)
-        raise InputError(f"{setting.source}: {key}: {shown} is not valid; give {allowed(schema)}")
-    return value
+def _checked(settings: Mapping[str, _Setting], files: Sequence[str]) -> dict[str, Any]:
+    """Return a value for each key of the schema; raises InputError that names all wrong keys."""
+    properties = CONFIG_SCHEMA["properties"]
+    given = {
+        key: _from_text(setting.value, properties[key]["type"])
+        for key, setting in settings.items()
+        if key in properties
+    }
+    problems = [_missing(key, files) for key in CONFIG_SCHEMA["required"] if key not in given] + [
+        _wrong(key, settings[key]) for key in _wrong_keys(given)
+    ]
+    if problems:
+        raise InputError("; ".join(problems))
+    return {key: given.get(key, schema.get("default")) for key, schema in properties.items()}
 
 
-def _is_valid(value: object, schema: Mapping[str, Any]) -> bool:
+def _wrong_keys(given: Mapping[str, object]) -> list[str]:
     from jsonschema import Draft4Validator
 
-    return bool(Draft4Validator(schema).is_valid(value))
+    errors = Draft4Validator(CONFIG_SCHEMA).iter_errors(given)
+    wrong = {error.absolute_path[0] for error in errors if error.absolute_path}
+    return [key for key in given if key in wrong]
+
+
+def _missing(key: str, files: Sequence[str]) -> str:
+    where = ", ".join(files) or "config"
+    return f"{where}: {key} is missing; give {allowed(CONFIG_SCHEMA['properties'][key])}"
+
+
+def _wrong(key: str, setting: _Setting) -> str:
+    schema = CONFIG_SCHEMA["properties"][key]
+    shown = "the value" if schema.get("secret") else _shown(setting.value)
+    return f"{setting.source}: {key}: {shown} is not valid; give {allowed(schema)}"
+
+
+def _tenant_ids(
+    values: Mapping[str, Any], settings: Mapping[str, _Setting]
+) -> tuple[str, ...] | None:
+    """Return each id once; raises InputError for keys that contradict one another."""
+    if values["tenant_ids"] is None:
+        return None
+    ids = tuple(dict.fromkeys(values["tenant_ids"]))
+    source = settings["tenant_ids"].source
+    for other in ("tenant_id", "organization_name"):
+        if values[other]:
+            raise InputError(f"{source}: tenant_ids: leave it out, or leave out {other}")
+    if ALL in ids and len(ids) > 1:
+        raise InputError(f"{source}: tenant_ids: give {ALL} alone, or only ids")
+    return ids
 
 
 def _from_text(value: object, kind: str) -> object:
@@ -364,7 +446,12 @@ def _from_text(value: object, kind: str) -> object:
         return int(value)
     if not isinstance(value, str):
         return value
-    text = value.strip()
+    if kind == "array":
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return _from_one_word(value.strip(), kind)
+
+
+def _from_one_word(text: str, kind: str) -> object:
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind in ("integer", "number") and re.fullmatch(r"-?[0-9]{1,15}", text):
@@ -407,8 +494,9 @@ def _moment(text: str) -> datetime | None:
     """Return the moment `text` names, in UTC; None where it is none.
 
     The shape is checked first, since pendulum would also read a lone year, week or time of day.
-    It takes long to load, so it is left to the shapes that Python itself cannot read.
     """
+    import pendulum
+
     american = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text, re.ASCII)
     if american:
         month, day, year = american.groups()
@@ -416,25 +504,10 @@ def _moment(text: str) -> datetime | None:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}\S*)?", text, re.ASCII):
         return None
     try:
-        moment = _iso(text) or _by_pendulum(text)
+        moment: datetime = pendulum.parse(text)  # type: ignore[assignment]
         return datetime.fromtimestamp(math.floor(moment.timestamp()), tz=timezone.utc)
     except (ValueError, OverflowError):
         return None
-
-
-def _iso(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _by_pendulum(text: str) -> datetime:
-    import pendulum
-
-    moment: datetime = pendulum.parse(text)  # type: ignore[assignment]
-    return moment
 
 
 def _token_path(paths: Sequence[str], settings: Mapping[str, _Setting]) -> str | None:

@@ -1,11 +1,12 @@
-"""Every error the tap raises on purpose, named by what whoever catches it does next.
+"""Every error the tap raises on purpose, named by what the code or person that gets it does next.
 
     TapError                  one CRITICAL line, exit code 1
     ├── InputError            the user corrects a file or an argument
     ├── AuthorizeError        the user runs `tap-xero --authorize` or corrects the app's credentials
     ├── StopRunError          no other call would succeed either: the run ends, state kept
-    │   ├── DayLimitError     ... until Xero lifts the limit on calls a day
-    │   └── UnreachableError  ... until Xero can be reached again
+    │   ├── UnreachableError  ... until Xero can be reached again
+    │   └── OrganisationError ... for this organisation: a run over many goes on with the others
+    │       └── DayLimitError ... until Xero lifts the limit on calls a day
     ├── OutputError           stdout cannot be written: a full disk, a target that died
     └── StreamError           this stream ends, the others go on
         ├── SkipStreamError   ... because this login may not read it (plan or role)
@@ -18,6 +19,11 @@ holds a secret.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class TapError(Exception):
@@ -36,12 +42,20 @@ class StopRunError(TapError):
     """A fault that every further call would meet as well."""
 
 
-class DayLimitError(StopRunError):
-    """The organisation's calls of the day are used up."""
-
-
 class UnreachableError(StopRunError):
     """No call has succeeded for as long as we retry."""
+
+
+class OrganisationError(StopRunError):
+    """No other call for this organisation would succeed; other organisations can be read."""
+
+
+class DayLimitError(OrganisationError):
+    """The organisation's calls of the day are used up, until `lifts_at` (aware UTC) if known."""
+
+    def __init__(self, message: str, lifts_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.lifts_at = lifts_at
 
 
 class OutputError(TapError):

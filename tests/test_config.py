@@ -299,3 +299,52 @@ def test_the_environment_overrides_a_file_that_comes_before_it(tmp_path: Path) -
     assert (config.page_size, config.refresh_token, config.path) == (20, "new", None)
     config = load_config(["ENV", str(path)], environ, START)
     assert (config.page_size, config.refresh_token, config.path) == (10, "old", str(path))
+
+
+def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        make_config(tmp_path, page_size=0, max_concurrency=9, client_secret="two words")
+    for part in ("page_size: 0 is not valid", "max_concurrency: 9", "client_secret: the value"):
+        assert part in str(raised.value)
+    assert "two words" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["a", "b", "a"], ("a", "b")),
+        ("a, b,,", ("a", "b")),
+        ("all", ("all",)),
+        (None, None),
+    ],
+)
+def test_tenant_ids_are_a_list_or_text_with_commas(
+    tmp_path: Path, given: object, read: object
+) -> None:
+    assert make_config(tmp_path, tenant_ids=given).tenant_ids == read
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"tenant_ids": ["a"], "tenant_id": "a"}, "leave out tenant_id"),
+        ({"tenant_ids": "all", "organization_name": "A"}, "leave out organization_name"),
+        ({"tenant_ids": ["all", "a"]}, "give all alone"),
+        ({"tenant_ids": []}, "is not valid; give a list of ids"),
+        ({"tenant_ids": "a b"}, "is not valid"),
+        ({"organisations_at_once": 161}, "from 1 to 160"),
+        ({"token_store": "no url"}, "token_store: the value is not valid"),
+    ],
+)
+def test_settings_for_many_organisations_are_checked(
+    tmp_path: Path, keys: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        make_config(tmp_path, **keys)
+
+
+def test_the_url_of_the_token_store_is_a_secret(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:hush@db/xero"
+    config = make_config(tmp_path, token_store=url)
+    assert config.token_store == url
+    assert "hush" not in repr(config)

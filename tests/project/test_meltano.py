@@ -20,7 +20,13 @@ from tap_xero.discover import catalog
 from tests.support.other_programs import installed
 
 ROOT = Path(__file__).parent.parent.parent
-KINDS = {"string": "string", "boolean": "boolean", "integer": "integer", "number": "decimal"}
+KINDS = {
+    "string": "string",
+    "boolean": "boolean",
+    "integer": "integer",
+    "number": "decimal",
+    "array": "array",
+}
 PACKED = ("meltano.yml", "setup.py", "pyproject.toml", "README.md", "tap_xero", "schemas")
 
 
