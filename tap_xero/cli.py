@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 from typing import TYPE_CHECKING, NoReturn
 
 import singer  # noqa: F401 - it sets logging up when it is imported, so it comes first
 
 from tap_xero import __version__
+from tap_xero.commands import log_setup
 from tap_xero.errors import InputError, TapError
 
 if TYPE_CHECKING:
@@ -26,18 +26,22 @@ LOGGER = logging.getLogger(__name__)
 # Part of the redirect address, which the user enters in the Xero app.
 PORT = 8484
 
+_OTHER_COMMANDS = ("about", "authorize", "check", "discover")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tap with these arguments (the process's own if None) and return its exit code."""
     # The tap creates almost no reference cycles; with the default threshold the search for them
     # cost 5 % of a run.
     gc.set_threshold(100_000)
-    _log_to_stderr()
+    log_setup.log_to_stderr()
     try:
         arguments = _parser().parse_args(argv)
-        _set_up_logging(debug=arguments.debug)
+        is_sync = not any(getattr(arguments, name) for name in _OTHER_COMMANDS)
+        log_setup.set_up(debug=arguments.debug, metrics=arguments.metrics, is_sync=is_sync)
         return _command(arguments)
     except KeyboardInterrupt:
+        LOGGER.warning("stopped by Ctrl-C")
         return 130
     except TapError as error:
         LOGGER.debug("raised", exc_info=True)
@@ -88,29 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-browser", action="store_true", help="with --authorize: paste the answer instead")
     add("--port", type=int, default=PORT, help=f"with --authorize: of the redirect address "
         f"http://localhost:PORT/callback (default {PORT})")  # fmt: skip
+    add("--metrics", action=argparse.BooleanOptionalAction, help="log METRIC lines or not; without "
+        "either, a sync logs them unless stderr is a terminal")  # fmt: skip
     add("--debug", action="store_true", help="log every call, and tracebacks")
     return parser
-
-
-def _log_to_stderr() -> None:
-    """Log as singer-python does."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", force=True)
-
-
-def _set_up_logging(*, debug: bool) -> None:
-    """Set up logging as the file LOGGING_CONF_FILE says; with `debug`, log everything."""
-    path = os.environ.get("LOGGING_CONF_FILE")
-    if path:
-        from logging.config import fileConfig
-
-        try:
-            fileConfig(path, disable_existing_loggers=False)
-        except Exception as error:
-            _log_to_stderr()
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise InputError(f"LOGGING_CONF_FILE: {path} cannot be used ({reason})") from error
-    if debug:
-        logging.getLogger().setLevel(logging.DEBUG)
 
 
 def _command(arguments: argparse.Namespace) -> int:
@@ -136,13 +121,11 @@ def _with_inputs(arguments: argparse.Namespace) -> int:
     if arguments.authorize:
         from tap_xero.commands import authorize
 
-        return authorize.run(
-            inputs, port=arguments.port, browser=not arguments.no_browser, debug=arguments.debug
-        )
+        return authorize.run(inputs, port=arguments.port, browser=not arguments.no_browser)
     if arguments.check:
         from tap_xero.commands import check
 
-        return check.run(inputs, as_json=arguments.format == "json", debug=arguments.debug)
+        return check.run(inputs, as_json=arguments.format == "json")
     from tap_xero.commands import sync_command
 
     return sync_command.run(inputs, debug=arguments.debug)

@@ -25,7 +25,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tap_xero.client import Client
 from tap_xero.clock import Clock
-from tap_xero.commands import live_display
 from tap_xero.commands.inputs import scopes as scopes_for
 from tap_xero.commands.loopback import Loopback, redirect_address
 from tap_xero.commands.organisation import describe, read_organisation
@@ -73,13 +72,11 @@ class Consent:
         return form | ({"code_verifier": self.verifier} if self.verifier else {})
 
 
-def run(inputs: Inputs, *, port: int, browser: bool, debug: bool) -> int:
+def run(inputs: Inputs, *, port: int, browser: bool) -> int:
     """Log in, verify the login by a call, say what to run next; return the exit code.
 
     Raises what `authorize` raises.
     """
-    if not debug:
-        live_display.hide_metrics()
     clock = Clock()
     with inputs.config() as config:
         default_scopes = scopes_for(inputs.selections(config))

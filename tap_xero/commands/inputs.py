@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -61,6 +62,23 @@ class Inputs:
             return default_selection(line_tables=config.line_tables)
         catalog = read_object(self.catalog_file)
         return selection(catalog, self.catalog_file, line_tables=config.line_tables)
+
+    def arguments(self) -> str:
+        """Return the arguments that name the config and the catalog, as a user types them."""
+        configs = [f"--config {shlex.quote(path)}" for path in self.config_files]
+        catalog = [f"--catalog {shlex.quote(self.catalog_file)}"] if self.catalog_file else []
+        return " ".join([*configs, *catalog])
+
+    def described(self) -> str:
+        """Return which files the command reads, in words."""
+        files = [("config", " and ".join(self.config_files) or "of the demo")]
+        files += [("catalog", self.catalog_file), ("state", self.state_file)]
+        return ", ".join(f"{kind} {name}" for kind, name in files if name)
+
+    def how_to_get_scopes(self, config: Config) -> str:
+        """Return what the user does to get scopes that the login lacks."""
+        add = "add what is missing to scopes in the config and " if config.scopes else ""
+        return f"{add}run tap-xero --authorize {self.arguments()}".rstrip()
 
     def state(self, clock: Clock) -> State:
         """Return the state of the last run, or an empty one. Raises InputError for a wrong one."""

@@ -1,6 +1,6 @@
 """A sync on a terminal, for the person in front of it: live progress, then a table.
 
-Used when stderr is a terminal and stdout is not; otherwise `report` writes plain log lines. Only
+Used when stderr is a terminal and stdout is not; otherwise `summary` writes plain log lines. Only
 the streams under way are shown, so the display fits any terminal. Log lines go above it.
 """
 
@@ -25,16 +25,10 @@ _REFRESHES = 4  # a second
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Say whether a person looks on, and has not set up logging of their own."""
+    """Whether a person watches the run on a terminal and has not set up logging."""
     if environ.get("LOGGING_CONF_FILE") or environ.get("TERM", "dumb") in ("", "dumb"):
         return False
     return os.isatty(2) and not os.isatty(1)
-
-
-def hide_metrics() -> None:
-    """Keep Singer's METRIC lines, which are for programs, off the screen."""
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(lambda record: not str(record.msg).startswith("METRIC"))
 
 
 @contextmanager
@@ -55,29 +49,34 @@ def live(runs: Sequence[Outcome], client: Client, now: Callable[[], datetime]) -
         yield
 
 
-def show_summary(summary: Mapping[str, Any]) -> None:
-    """Print what `report.summary` returns as a table."""
+def show_summary(figures: Mapping[str, Any]) -> None:
+    """Print what `summary.summary` returns as a table; nothing if no call went through.
+
+    The table says which streams are not complete; the log and the last line say why.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    streams = figures["streams"]
+    if not figures["calls"]:
+        return
     table = Table(box=None, pad_edge=False)
     table.add_column("stream")
     for title in ("rows", "calls", "bytes", "seconds"):
         table.add_column(title, justify="right")
     table.add_column("up to")
-    troubles: dict[str, list[str]] = {}
-    for name, part in summary["streams"].items():
-        table.add_row(name, *_figures(part), str(part["bookmark"] or "")[:19])
-        if part["outcome"] != "complete":
-            troubles.setdefault(part["outcome"], []).append(name)
-    complete = len(summary["streams"]) - sum(map(len, troubles.values()))
+    for name, part in streams.items():
+        table.add_row(name, *_figures(part), _up_to(part))
+    complete = sum(part["outcome"] == "complete" for part in streams.values())
     table.add_section()
-    table.add_row("in all", *_figures(summary), f"{complete} of {len(summary['streams'])} complete")
-    console = Console(stderr=True, highlight=False)
-    console.print(table)
-    for outcome, names in troubles.items():
-        line = f"{', '.join(names)}: {outcome}"
-        console.print(line, markup=False, style="red", soft_wrap=True)
+    table.add_row("in all", *_figures(figures), f"{complete} of {len(streams)} complete")
+    Console(stderr=True, highlight=False).print(table)
+
+
+def _up_to(part: Mapping[str, Any]) -> str:
+    if part["outcome"] == "complete":
+        return str(part["bookmark"] or "")[:19]
+    return f"[red]{part['outcome'].partition(':')[0]}[/red]"
 
 
 def _figures(part: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""What a person learns of a sync: a log line for a page, a summary at the end, Singer metrics."""
+"""The run in figures: a log line for a page, a summary at the end, Singer metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_xero import metrics
+from tap_xero.commands.failures import Failure, reasons
+from tap_xero.commands.words import count
 from tap_xero.errors import StreamError
 
 if TYPE_CHECKING:
@@ -19,21 +21,27 @@ LOGGER = logging.getLogger(__name__)
 
 
 def log_page(run: Outcome, rows: int) -> None:
-    """Log how far a stream is after a page; one of a single page has its line in the summary."""
+    """Log how far a stream is after a page. The last page has no line: the summary has one."""
     if rows and not run.complete:
-        waiting = "" if run.counted is None else f" of {run.counted:,}"
-        LOGGER.info("%s: %s%s rows", run.name, f"{run.rows:,}", waiting)
+        total = run.rows if run.counted is None else run.counted
+        so_far = "" if run.counted is None else f"{run.rows:,} of "
+        LOGGER.info("%s: %s%s", run.name, so_far, count(total, "row"))
 
 
 def log_summary(figures: Mapping[str, Any], *, failed: bool) -> None:
-    """Log what `summary` returns: a line for each stream, one for all, and Singer metrics."""
-    for name, part in figures["streams"].items():
+    """Log what `summary` returns: a line for each stream, one for all, and Singer metrics.
+
+    If no call went through, there is nothing to say about any stream.
+    """
+    streams = figures["streams"] if figures["calls"] else {}
+    for name, part in streams.items():
         LOGGER.info("%s: %s", name, _line(part))
         metrics.log(LOGGER, "counter", "record_count", part["rows"], {"endpoint": name})
-    LOGGER.info("in all: %s", _amounts(figures))
+    if streams:
+        LOGGER.info("in all: %s", _amounts(figures))
     tags = {"job_type": "sync", "status": metrics.status(failed=failed)}
     metrics.log(LOGGER, "timer", "job_duration", figures["seconds"], tags)
-    metrics.log(LOGGER, "summary", "sync_summary", figures["rows"], figures)
+    metrics.log(LOGGER, "summary", "sync_summary", figures["rows"], {**figures, "streams": streams})
 
 
 def summary(runs: Sequence[Outcome], state: State, usage: Usage, seconds: float) -> dict[str, Any]:
@@ -58,18 +66,23 @@ def summary(runs: Sequence[Outcome], state: State, usage: Usage, seconds: float)
 
 
 def failures(runs: Sequence[Outcome]) -> list[Outcome]:
-    """Return the streams that are not complete and should be: all, where not one is complete."""
+    """Return the failed streams; if no stream is complete, all of them."""
     if not any(run.complete for run in runs):
         return list(runs)
     return [run for run in runs if not run.complete and not run.is_optional]
 
 
-def raise_for_failures(runs: Sequence[Outcome]) -> None:
-    """Raise StreamError, with the cause of each, if a selected stream is not complete."""
-    failed = failures(runs)
+def raise_for_failures(runs: Sequence[Outcome], get_scopes: str) -> None:
+    """Raise StreamError, with the reasons, if a selected stream is not complete.
+
+    `get_scopes` says how to get scopes that are missing.
+    """
+    failed = [Failure(run.selection.stream, run.error) for run in failures(runs)]
     if failed:
-        causes = "; ".join(f"{run.name}: {run.error or 'not reached'}" for run in failed)
-        raise StreamError(f"{len(failed)} of {len(runs)} streams are not complete: {causes}")
+        raise StreamError(
+            f"{len(failed)} of {count(len(runs), 'stream')} not complete: "
+            f"{reasons(failed, get_scopes)}"
+        )
 
 
 def _line(part: Mapping[str, Any]) -> str:
@@ -79,7 +92,8 @@ def _line(part: Mapping[str, Any]) -> str:
 
 def _amounts(part: Mapping[str, Any]) -> str:
     return (
-        f"{part['rows']:,} rows, {part['calls']:,} calls, {part['bytes']:,} bytes, "
+        f"{count(part['rows'], 'row')}, {count(part['calls'], 'call')}, "
+        f"{count(part['bytes'], 'byte')}, "
         f"{part['seconds']:.1f} s"
     )
 

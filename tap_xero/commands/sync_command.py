@@ -8,12 +8,14 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from tap_xero import __version__
 from tap_xero.client import Client
 from tap_xero.clock import Clock
 from tap_xero.commands import live_display, summary
 from tap_xero.commands.inputs import scopes
 from tap_xero.commands.signals import StopSign
-from tap_xero.errors import OutputError
+from tap_xero.commands.words import count
+from tap_xero.errors import InputError, OutputError
 from tap_xero.output.writer import Writer, stdout
 from tap_xero.sync import Sync
 
@@ -30,6 +32,11 @@ LOGGER = logging.getLogger(__name__)
 
 def run(inputs: Inputs, *, debug: bool) -> int:
     """Sync, and return the exit code. Raises TapError if the sync is not complete."""
+    if os.isatty(1):
+        raise InputError(
+            "a sync writes Singer messages to stdout: pipe them into a target, or into a file by "
+            "adding > output.jsonl"
+        )
     with inputs.config() as config:
         selections = inputs.selections(config)
         stop = StopSign()
@@ -49,6 +56,17 @@ def run(inputs: Inputs, *, debug: bool) -> int:
     return 0
 
 
+def _log_start(inputs: Inputs, config: Config, selections: Sequence[Selection]) -> None:
+    organisation = config.organization_name or config.tenant_id
+    LOGGER.info(
+        "tap-xero %s starts: %s%s, %s",
+        __version__,
+        f"organisation {organisation}, " if organisation else "",
+        count(len(selections), "stream"),
+        inputs.described(),
+    )
+
+
 def _is_watched(*, debug: bool) -> bool:
     return not debug and live_display.is_wanted(os.environ)
 
@@ -64,23 +82,24 @@ def _sync(
     clock = Clock()
     began = clock.monotonic()
     state = inputs.state(clock)
-    if watched:
-        live_display.hide_metrics()
+    _log_start(inputs, config, selections)
     with Client(config, clock, scopes(selections)) as client:
         log_page = _no_log_line if watched else summary.log_page
         sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
         display = live_display.live(sync.outcomes, client, clock.now) if watched else nullcontext()
+        failed = True
         try:
             with display:
                 sync.run(selections)
+            failed = bool(summary.failures(sync.outcomes))
         finally:
             figures = summary.summary(sync.outcomes, state, client.usage, clock.monotonic() - began)
             if watched:
                 live_display.show_summary(figures)
             else:
-                summary.log_summary(figures, failed=bool(summary.failures(sync.outcomes)))
+                summary.log_summary(figures, failed=failed)
     if not stop():
-        summary.raise_for_failures(sync.outcomes)
+        summary.raise_for_failures(sync.outcomes, inputs.how_to_get_scopes(config))
 
 
 def _no_log_line(_: Outcome, __: int) -> None:

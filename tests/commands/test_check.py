@@ -10,13 +10,14 @@ import pytest
 from tap_xero import dates
 from tap_xero.client import Client
 from tap_xero.clock import Clock
-from tap_xero.commands.check import run_check
+from tap_xero.commands import check_report
+from tap_xero.commands.check import raise_if_unreadable, run_check
 from tap_xero.demo import Behaviour, DemoXero
 from tap_xero.errors import AuthorizeError, DayLimitError, StreamError
 from tap_xero.selection import Selection, default_selection, selection
 from tap_xero.state import State
 from tap_xero.streams.table import LISTS
-from tests.support.run_tap import catalog_of, flat_catalog_of, load, sync, tap
+from tests.support.run_tap import catalog_of, flat_catalog_of, load, log_lines, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,14 +61,12 @@ class Checked:
         self.error: StreamError | None = None
         with Client(settings, clock) as client:
             try:
-                run_check(
-                    client,
-                    settings,
-                    bookmarks,
-                    _selected(streams, settings) if selected is None else selected,
-                    written.append,
-                    as_json=as_json,
-                )
+                chosen = _selected(streams, settings) if selected is None else selected
+                write = None if as_json else written.append
+                found = run_check(client, settings, bookmarks, chosen, write)
+                if as_json:
+                    written.append(check_report.as_json(*found))
+                raise_if_unreadable(found[1], "run tap-xero --authorize")
             except StreamError as error:
                 self.error = error
         self.text = "".join(written)
@@ -174,7 +173,8 @@ def test_a_stream_that_may_not_be_read_is_named_and_the_others_go_on(
 ) -> None:
     xero.behaviour.forbidden = {"Journals": kind}
     checked = Checked(xero, ["journals", "accounts"])
-    assert str(checked.error) == "1 of 2 streams cannot be read: journals"
+    assert str(checked.error).startswith("1 of 2 streams cannot be read: ")
+    assert "journals" in str(checked.error)
     assert not checked.stream("journals")["readable"]
     assert "Journals" in checked.stream("journals")["problem"]
     assert checked.stream("accounts")["readable"]
@@ -206,7 +206,7 @@ def test_without_the_scope_for_its_settings_the_streams_are_still_checked(xero: 
     checked = Checked(xero, ["invoices"])
     assert checked.answer["organisation"] is None
     assert checked.stream("invoices")["readable"]
-    assert "may not be read" in Checked(xero, ["invoices"], as_json=False).text
+    assert "may not read its settings" in Checked(xero, ["invoices"], as_json=False).text
 
 
 def test_the_text_has_a_line_for_each_stream(xero: DemoXero) -> None:
@@ -215,6 +215,13 @@ def test_the_text_has_a_line_for_each_stream(xero: DemoXero) -> None:
     assert lines["invoices"] == ["120", "1"]
     assert lines["quotes"][0].endswith("+")
     assert "This check made 3 calls." in text
+    assert "+ means at least" in text
+
+
+def test_scopes_are_listed_by_family_in_lines_that_fit_a_terminal(xero: DemoXero) -> None:
+    text = Checked(xero, ["accounts"], as_json=False).text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "accounting.reports (read only): aged" in " ".join(text.split())
 
 
 def test_a_single_call_is_told_as_one(xero: DemoXero) -> None:
@@ -239,7 +246,11 @@ def test_the_command_prints_json_and_ends_with_1_when_a_stream_cannot_be_read(
     }
     assert bad.returncode == 1
     assert len(bad.stderr.splitlines()) == 1
-    assert bad.stderr.startswith(b"CRITICAL 1 of 2 streams cannot be read: journals")
+    assert log_lines(bad.stderr)[0] == (
+        "CRITICAL 1 of 2 streams cannot be read: the login lacks the scope "
+        "accounting.journals.read (for journals): run tap-xero --authorize "
+        f"--config {config} --catalog {catalog}"
+    )
     readable = {part["stream"]: part["readable"] for part in json.loads(bad.stdout)["streams"]}
     assert readable == {"invoices": True, "journals": False}
 

@@ -18,7 +18,7 @@ from tap_xero import __version__
 from tap_xero.cli import main
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.discover import catalog
-from tests.support.run_tap import catalog_of, log_left_as_it_is, tap
+from tests.support.run_tap import catalog_of, log_left_as_it_is, log_lines, tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def wait_for(happened: Callable[[], bool], seconds: float = 10) -> None:
 
 def last_line(stderr: bytes) -> str:
     """Return the one CRITICAL line with which a run that failed ends."""
-    lines = stderr.decode().splitlines()
+    lines = log_lines(stderr)
     critical = [line for line in lines if line.startswith("CRITICAL")]
     assert critical == lines[-1:], stderr.decode()
     assert "Traceback" not in stderr.decode()
@@ -213,7 +213,7 @@ def test_a_traceback_comes_with_debug_and_before_the_last_line(
 ) -> None:
     with log_left_as_it_is():
         assert main(["--debug", "--config", "nowhere.json"]) == 1
-    *before, last = capfd.readouterr().err.splitlines()
+    *before, last = log_lines(capfd.readouterr().err)
     assert last.startswith("CRITICAL nowhere.json")
     assert "Traceback (most recent call last):" in before
 
@@ -429,7 +429,30 @@ def test_on_a_terminal_progress_and_a_table_are_shown_and_no_metrics(
 def test_on_a_dumb_terminal_there_are_plain_lines(tmp_path: Path, xero: DemoXero) -> None:
     shown = run_on_terminal(tmp_path, xero, TERM="dumb")
     assert "\x1b" not in shown
-    assert "INFO METRIC: " in shown
+    assert "in all" in shown
+    assert "METRIC" not in shown
+
+
+def test_stdout_on_a_terminal_gets_a_hint_and_no_messages(tmp_path: Path, xero: DemoXero) -> None:
+    ours, theirs = pty.openpty()
+    process = start("--config", config_of(tmp_path, xero), stdout=theirs)
+    _, err = process.communicate(timeout=20)
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    with pytest.raises(OSError, match="Errno"):
+        os.read(ours, 1)
+    os.close(ours)
+    assert process.returncode == 1
+    assert "pipe them into a target" in last_line(err)
+    assert not xero.calls
+
+
+def test_ctrl_c_while_modules_load_shows_no_traceback(tmp_path: Path) -> None:
+    write(tmp_path / "argparse.py", "raise KeyboardInterrupt")  # found before Python's own
+    path = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    run = tap("--discover", env=path)
+    assert run.returncode == 130
+    assert run.stderr == b""
 
 
 def run_on_terminal(tmp_path: Path, xero: DemoXero, **changes: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import singer
 
-from tap_xero import metrics
+from tap_xero import __version__, metrics
 from tap_xero.client import Usage
 from tap_xero.commands.summary import summary
 from tap_xero.demo import DemoXero
 from tap_xero.state import State
-from tests.support.run_tap import catalog_of, sync, tap
+from tests.support.run_tap import catalog_of, log_lines, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +40,7 @@ class Report:
         (folder / "config.json").write_text(json.dumps(xero.config(**config)))
         (folder / "catalog.json").write_text(json.dumps(catalog_of(streams)))
         self.run = tap("--config", "config.json", "--catalog", "catalog.json", cwd=folder)
-        self.lines = self.run.stderr.decode().splitlines()
+        self.lines = log_lines(self.run.stderr)
 
     def metrics(self, name: str) -> list[dict[str, Any]]:
         """Return the metrics called `name`, as programs read them."""
@@ -127,9 +128,51 @@ def test_an_odd_bookmark_in_the_state_does_not_end_a_run_that_is_complete(
 def test_the_summary_is_there_for_people_too(tmp_path: Path, xero: DemoXero) -> None:
     report = Report(tmp_path, xero, ["currencies"])
     plain = [line for line in report.lines if not line.startswith(METRIC)]
-    assert plain[0].startswith("INFO currencies: 3 rows, 1 calls, ")
-    assert plain[0].endswith(": complete")
-    assert plain[1].startswith("INFO in all: 3 rows, 1 calls, ")
+    assert plain[0] == (
+        f"INFO tap-xero {__version__} starts: organisation {xero.config()['tenant_id']}, 1 stream, "
+        "config config.json, catalog catalog.json"
+    )
+    assert plain[1].startswith("INFO currencies: 3 rows, 1 call, ")
+    assert plain[1].endswith(": complete")
+    assert plain[2].startswith("INFO in all: 3 rows, 1 call, ")
+
+
+def test_each_line_says_when_but_a_metric_is_as_singer_reads_it(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    report = Report(tmp_path, xero, ["currencies"])
+    for line in report.run.stderr.decode().splitlines():
+        if singer.metrics.parse(line) is None:
+            assert re.match(r"INFO \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \w", line), line
+    assert report.metrics("job_duration")
+
+
+def test_metrics_can_be_left_out(tmp_path: Path, xero: DemoXero) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(xero.config()))
+    run = tap("--config", "config.json", "--no-metrics", cwd=tmp_path)
+    assert run.returncode == 0
+    assert b"METRIC" not in run.stderr
+    assert b"in all" in run.stderr
+
+
+def test_a_login_that_fails_leaves_its_error_alone(tmp_path: Path, xero: DemoXero) -> None:
+    report = Report(tmp_path, xero, ["currencies", "invoices"], client_secret="wrong")
+    plain = [line for line in report.lines if not line.startswith(METRIC)]
+    assert [line.split()[0] for line in plain] == ["INFO", "CRITICAL"]
+    assert not report.metrics("record_count")
+    assert report.metrics("job_duration")[0]["tags"]["status"] == "failed"
+
+
+def test_missing_scopes_are_named_once_with_the_command_that_gets_them(
+    tmp_path: Path, xero: DemoXero
+) -> None:
+    xero.behaviour.forbidden = {"Journals": "scope401", "Reports/BalanceSheet": "scope401"}
+    report = Report(tmp_path, xero, ["balance_sheet", "currencies", "journals"])
+    assert report.lines[-1] == (
+        "CRITICAL 2 of 3 streams not complete: the login lacks the scopes "
+        "accounting.journals.read accounting.reports.balancesheet.read (for journals, "
+        "balance_sheet): run tap-xero --authorize --config config.json --catalog catalog.json"
+    )
 
 
 def test_what_was_skipped_and_why_is_in_the_summary(tmp_path: Path, xero: DemoXero) -> None:

@@ -29,7 +29,7 @@ from tap_xero.streams.table import DETAILS, LISTS, STREAM_BY_ID
 from tests.support import expected_records
 from tests.support.fake_clock import START, FakeTime
 from tests.support.rows import FIRST, SECOND, data_calls, expected, row, rows, spread
-from tests.support.run_tap import Output, catalog_of, sync, tap
+from tests.support.run_tap import Output, catalog_of, log_lines, sync, tap
 from tests.whole_run.test_kill import KilledError, Pipe, killed, up_to_the_last_state
 
 if TYPE_CHECKING:
@@ -881,11 +881,11 @@ def test_a_folder_that_cannot_be_written_is_one_line_before_the_run(
     )
     chosen.write_text(json.dumps(catalog_of(attached.streams)))
     done = tap("--config", str(config), "--catalog", str(chosen))
-    critical = [line for line in done.stderr.splitlines() if line.startswith(b"CRITICAL")]
+    critical = [line for line in log_lines(done.stderr) if line.startswith("CRITICAL")]
     assert done.returncode == 1
     assert len(critical) == 1
-    assert critical[0].startswith(b"CRITICAL attachments_dir: ")
-    assert b"Not a directory" in critical[0]
+    assert critical[0].startswith("CRITICAL attachments_dir: ")
+    assert "Not a directory" in critical[0]
     assert done.stdout == b""
     assert data_calls(attached.xero) == []
 

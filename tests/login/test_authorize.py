@@ -18,7 +18,7 @@ from tap_xero.commands.authorize import code_in
 from tap_xero.commands.loopback import Loopback
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tap_xero.errors import AuthorizeError, InputError
-from tests.support.run_tap import catalog_of, log_left_as_it_is, tap
+from tests.support.run_tap import catalog_of, log_left_as_it_is, log_lines, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -320,7 +320,7 @@ def test_tokens_that_could_not_be_saved_are_not_called_saved(
     (tmp_path / "config.json.new").mkdir()
     login.browse()
     assert login.end() == 1
-    last = login.said.splitlines()[-1]
+    last = log_lines(login.said)[-1]
     assert last.startswith(f"CRITICAL {path}: the tokens could not be saved (Is a directory)")
     assert "run --authorize again" in last
     assert "are saved" not in login.said
@@ -343,7 +343,9 @@ def test_what_a_config_that_cannot_be_written_lacks_is_said(tmp_path: Path, xero
 def test_a_token_file_of_a_home_that_is_not_is_named(tmp_path: Path, xero: DemoXero) -> None:
     path = write(tmp_path, xero, token_file="~no-such-user/tokens.json")
     run = tap("--authorize", "--config", str(path))
-    assert run.stderr.decode().startswith("CRITICAL token_file: ~no-such-user/tokens.json is no")
+    assert log_lines(run.stderr)[0].startswith(
+        "CRITICAL token_file: ~no-such-user/tokens.json is no"
+    )
 
 
 def test_no_secret_is_ever_shown(tmp_path: Path, xero: DemoXero) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,12 @@ def log_left_as_it_is() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def log_lines(log: bytes | str) -> list[str]:
+    """Return the lines of a log without the time that stands behind the level."""
+    text = log if isinstance(log, str) else log.decode()
+    return re.sub(r"(?m)^([A-Z]+) \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", r"\1 ", text).splitlines()
 
 
 @dataclass
