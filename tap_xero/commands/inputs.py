@@ -71,8 +71,8 @@ class Inputs:
 
     def described(self) -> str:
         """Return which files the command reads, in words."""
-        files = [("config", " and ".join(self.config_files) or "of the demo")]
-        files += [("catalog", self.catalog_file), ("state", self.state_file)]
+        config = " and ".join(self.config_files) or "of the demo"
+        files = (("config", config), ("catalog", self.catalog_file), ("state", self.state_file))
         return ", ".join(f"{kind} {name}" for kind, name in files if name)
 
     def how_to_get_scopes(self, config: Config) -> str:

@@ -80,8 +80,7 @@ def raise_for_failures(runs: Sequence[Outcome], get_scopes: str) -> None:
     failed = [Failure(run.selection.stream, run.error) for run in failures(runs)]
     if failed:
         raise StreamError(
-            f"{len(failed)} of {count(len(runs), 'stream')} not complete: "
-            f"{reasons(failed, get_scopes)}"
+            f"{len(failed)} of {len(runs)} streams are not complete: {reasons(failed, get_scopes)}"
         )
 
 

@@ -166,12 +166,12 @@ def test_a_login_that_fails_leaves_its_error_alone(tmp_path: Path, xero: DemoXer
 def test_missing_scopes_are_named_once_with_the_command_that_gets_them(
     tmp_path: Path, xero: DemoXero
 ) -> None:
-    xero.behaviour.forbidden = {"Journals": "scope401", "Reports/BalanceSheet": "scope401"}
-    report = Report(tmp_path, xero, ["balance_sheet", "currencies", "journals"])
+    xero.behaviour.forbidden = {"Journals": "scope401", "Items": "scope401"}
+    report = Report(tmp_path, xero, ["currencies", "items", "journals"])
     assert report.lines[-1] == (
-        "CRITICAL 2 of 3 streams not complete: the login lacks the scopes "
-        "accounting.journals.read accounting.reports.balancesheet.read (for journals, "
-        "balance_sheet): run tap-xero --authorize --config config.json --catalog catalog.json"
+        "CRITICAL 2 of 3 streams are not complete: the login lacks the scopes "
+        "accounting.journals.read accounting.settings.read (for journals, items): "
+        "run tap-xero --authorize --config config.json --catalog catalog.json"
     )
 
 
