@@ -573,8 +573,8 @@ def test_a_tenant_the_login_does_not_reach_is_told_with_those_it_does(
     with Client(config, time_.clock) as client, pytest.raises(AuthorizeError) as caught:
         client.get("Users")
     assert "of-last-month" in str(caught.value)
-    for tenant_id, name in xero.behaviour.organisations:
-        assert f"{name} ({tenant_id})" in str(caught.value)
+    for tenant in xero.behaviour.organisations:
+        assert f"{tenant.name} ({tenant.tenant_id})" in str(caught.value)
 
 
 def test_a_passing_refusal_of_a_tenant_the_login_reaches_is_survived(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_xero import dates
-from tap_xero.demo import Behaviour, DemoXero, Fault
+from tap_xero.demo import Behaviour, DemoXero, Fault, Tenant
 from tap_xero.errors import DayLimitError, InputError
 from tests.support.fake_clock import FakeTime
 from tests.support.rows import (
@@ -415,7 +415,7 @@ def months(output: Output, basis: str) -> set[str]:
 
 def organisation(uid: str, stamps: Sequence[int], numbers: Sequence[int]) -> DemoXero:
     xero = serve(stamps)
-    xero.behaviour.organisations = ((uid, "Demo Company (UK)"),)
+    xero.behaviour.organisations = (Tenant(uid, "Demo Company (UK)"),)
     journals(xero, numbers)
     return xero
 

@@ -8,5 +8,6 @@ from tap_xero.demo.behaviour import Behaviour
 from tap_xero.demo.calls import Call
 from tap_xero.demo.faults import Fault
 from tap_xero.demo.server import DemoXero
+from tap_xero.demo.tenants import Tenant, many_tenants
 
-__all__ = ["Behaviour", "Call", "DemoXero", "Fault"]
+__all__ = ["Behaviour", "Call", "DemoXero", "Fault", "Tenant", "many_tenants"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_xero.demo.tenants import TENANT_ID, Tenant
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-TENANT_ID = "fe79f7dd-b6d4-4a92-ba7b-538af6289c58"
 
 
 @dataclass
@@ -37,10 +37,11 @@ class Behaviour:
         empty_list_as_null: a list with no rows is written as null.
         gzip: compress for clients that accept it.
     Limits (None: not enforced, the headers then show a fresh allowance)
-        calls_per_minute, calls_per_day, calls_at_once.
+        calls_per_minute, calls_per_day, calls_at_once: of each tenant by itself.
+        app_calls_per_minute: of all tenants together; calls of /connections count too.
         latency: seconds that each data call takes.
     Access
-        organisations: (tenant id, name) of what /connections lists; all show the same books.
+        organisations: what /connections lists, in this order; a tenant may stand there twice.
         scopes: what a login is granted; None for everything there is.
         forbidden: path to "scope401", "role403" or "plan401".
         expires_in: life of an access token in seconds.
@@ -70,8 +71,9 @@ class Behaviour:
     calls_per_minute: int | None = None
     calls_per_day: int | None = None
     calls_at_once: int | None = None
+    app_calls_per_minute: int | None = None
     latency: float = 0.0
-    organisations: tuple[tuple[str, str], ...] = ((TENANT_ID, "Harbour Street Cycles Limited"),)
+    organisations: tuple[Tenant, ...] = (Tenant(TENANT_ID, "Harbour Street Cycles Limited"),)
     scopes: frozenset[str] | None = None
     forbidden: Mapping[str, str] = field(default_factory=dict)
     expires_in: int = 1800

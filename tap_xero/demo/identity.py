@@ -288,13 +288,13 @@ def connections(behaviour: Behaviour) -> Reply:
         {
             "id": connection_id(number),
             "authEventId": "d99ecdfe-391d-43d2-b834-17636ba90e8d",
-            "tenantId": tenant,
-            "tenantType": "ORGANISATION",
-            "tenantName": name,
+            "tenantId": tenant.tenant_id,
+            "tenantType": tenant.type,
+            "tenantName": tenant.name,
             "createdDateUtc": "2024-07-09T23:40:30.1833130",
             "updatedDateUtc": "2026-05-15T01:35:13.8491980",
         }
-        for number, (tenant, name) in enumerate(behaviour.organisations)
+        for number, tenant in enumerate(behaviour.organisations)
     ]
     return _json(200, rows)
 

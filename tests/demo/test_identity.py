@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 
-from tap_xero.demo import Behaviour, DemoXero
+from tap_xero.demo import Behaviour, DemoXero, Tenant
 from tests.support.demo_client import TIMEOUT, Login, ask_token, post_token
 
 if TYPE_CHECKING:
@@ -141,12 +141,13 @@ def test_the_tenant_must_be_one_that_the_login_reaches(xero: DemoXero) -> None:
 
 
 def test_connections_lists_the_organisations() -> None:
-    behaviour = Behaviour(organisations=(("one", "First Ltd"), ("two", "Second Ltd")))
+    behaviour = Behaviour(organisations=(Tenant("one", "First Ltd"), Tenant("two", "Second Ltd")))
     with DemoXero(size=3, behaviour=behaviour) as xero, Login(xero) as login:
         rows = login.session.get(xero.url + "/connections", timeout=TIMEOUT).json()
-        assert [(row["tenantId"], row["tenantName"]) for row in rows] == list(
-            behaviour.organisations
-        )
+        assert [(row["tenantId"], row["tenantName"]) for row in rows] == [
+            ("one", "First Ltd"),
+            ("two", "Second Ltd"),
+        ]
         gone = login.session.delete(f"{xero.url}/connections/{rows[0]['id']}", timeout=TIMEOUT)
         assert gone.status_code == 204
         rows = login.session.get(xero.url + "/connections", timeout=TIMEOUT).json()

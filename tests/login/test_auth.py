@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_xero.demo import DemoXero, Fault
+from tap_xero.demo import DemoXero, Fault, Tenant
 from tap_xero.demo.identity import CLIENT_SECRET, USER_ID
 from tap_xero.errors import AuthorizeError, InputError, UnreachableError
 from tap_xero.login.auth import (
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from tap_xero.config import Config
 
-HARBOUR = ("fe79f7dd-b6d4-4a92-ba7b-538af6289c58", "Harbour Street Cycles Limited")
-DEMO = ("2b0b2b1c-0000-4000-8000-000000000001", "Demo Company (NZ)")
-DEMO_TOO = ("2b0b2b1c-0000-4000-8000-000000000002", "demo company (nz)")
+HARBOUR = Tenant("fe79f7dd-b6d4-4a92-ba7b-538af6289c58", "Harbour Street Cycles Limited")
+DEMO = Tenant("2b0b2b1c-0000-4000-8000-000000000001", "Demo Company (NZ)")
+DEMO_TOO = Tenant("2b0b2b1c-0000-4000-8000-000000000002", "demo company (nz)")
 
 
 class Stage:
@@ -371,7 +371,7 @@ def test_of_an_organisation_with_name_and_id_both_must_be_right(stage: Stage) ->
 
 
 def test_the_name_of_an_organisation_cannot_forge_a_line_of_the_log(stage: Stage) -> None:
-    stage.xero.behaviour.organisations = (("a", "Evil\nCRITICAL all is lost\x1b[31m"), DEMO)
+    stage.xero.behaviour.organisations = (Tenant("a", "Evil\nCRITICAL all is lost\x1b[31m"), DEMO)
     with pytest.raises(AuthorizeError) as caught:
         stage.auth(tenant_id=None).tenant_id()
     assert str(caught.value).isprintable()
@@ -395,15 +395,15 @@ def test_a_custom_connection_does_not_lose_its_one_organisation(stage: Stage) ->
     ],
 )
 def test_a_choice_that_is_not_clear_lists_what_there_is(
-    stage: Stage, organisations: tuple[tuple[str, str], ...], name: str | None, problem: str
+    stage: Stage, organisations: tuple[Tenant, ...], name: str | None, problem: str
 ) -> None:
     auth = stage.auth(tenant_id=None, organization_name=name)
     stage.xero.behaviour.organisations = organisations
     with pytest.raises(AuthorizeError) as caught:
         auth.tenant_id()
     assert problem in str(caught.value)
-    for tenant_id, tenant_name in organisations:
-        assert f"{tenant_name} ({tenant_id})" in str(caught.value)
+    for tenant in organisations:
+        assert f"{tenant.name} ({tenant.tenant_id})" in str(caught.value)
 
 
 def test_practices_are_no_organisations(stage: Stage) -> None:

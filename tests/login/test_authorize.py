@@ -16,7 +16,7 @@ import requests
 from tap_xero.cli import main
 from tap_xero.commands.authorize import code_in
 from tap_xero.commands.loopback import Loopback
-from tap_xero.demo import Behaviour, DemoXero, Fault
+from tap_xero.demo import Behaviour, DemoXero, Fault, Tenant
 from tap_xero.errors import AuthorizeError, InputError
 from tests.support.run_tap import catalog_of, log_left_as_it_is, log_lines, tap
 
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 10
-SHOPS = (("tenant-a", "Amber Café"), ("tenant-b", "Birch Bikes"), ("tenant-c", "Birch Bikes"))
+SHOPS = (
+    Tenant("tenant-a", "Amber Café"),
+    Tenant("tenant-b", "Birch Bikes"),
+    Tenant("tenant-c", "Birch Bikes"),
+)
 
 
 @pytest.fixture
