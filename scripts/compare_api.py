@@ -329,7 +329,7 @@ def load(text: bytes | str) -> dict[str, Any]:
 def table() -> Iterator[Listing]:
     """Yield what the stream table says."""
     sys.path.insert(0, str(ROOT))  # a bare checkout will do
-    from tap_xero.paging.pages import JOURNAL_NUMBERS
+    from tap_xero.paging.journals import JOURNAL_NUMBERS
     from tap_xero.paging.seek import MODIFIED_SINCE
     from tap_xero.paging.sweep import PAGE_NUMBERS
     from tap_xero.streams.table import LISTS

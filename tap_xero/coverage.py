@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_xero import dates
-from tap_xero.paging.pages import JOURNAL_NUMBERS
+from tap_xero.paging.journals import JOURNAL_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

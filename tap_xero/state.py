@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tap_xero import dates
 from tap_xero.coverage import lack_of, narrowed, settings_of
 from tap_xero.errors import InputError
-from tap_xero.paging.pages import MINUTE, SECOND, UNSETTLED, Position, Start
+from tap_xero.paging.pages import CLOCK_SKEW, MINUTE, SECOND, Position, Start
 from tap_xero.streams.stream import DOCUMENT, UPDATED
 from tap_xero.streams.table import STREAM_BY_ID
 
@@ -101,7 +101,7 @@ class State:
         What 2.x wrote is then covered, and a clock that is wrong costs no more than some repeats.
         """
         bookmark = self.bookmark(selection)
-        if bookmark is None or bookmark <= now + UNSETTLED:
+        if bookmark is None or bookmark <= now + CLOCK_SKEW:
             return False
         back = dates.to_rfc3339(now - _WIDEST_OFFSET)
         LOGGER.warning(

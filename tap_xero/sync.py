@@ -23,11 +23,11 @@ from tap_xero.errors import OutputError, StreamError, TapError
 from tap_xero.outcome import Outcome
 from tap_xero.output.records import Records
 from tap_xero.output.writer import activate_version
-from tap_xero.paging.endpoint import opened
 from tap_xero.paging.pages import wanted
 from tap_xero.paging.read_ahead import read_ahead
+from tap_xero.paging.rows import decode_rows
 from tap_xero.streams.line_splitter import LineSplitter
-from tap_xero.streams.stream import open_list, pager_of, with_scope
+from tap_xero.streams.stream import open_endpoint, pager_of, with_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tap_xero.client import Client
     from tap_xero.config import Config
     from tap_xero.output.writer import PageWriter
-    from tap_xero.paging.endpoint import XeroList
+    from tap_xero.paging.endpoint import Endpoint
     from tap_xero.paging.pages import Page, Pager, Start
     from tap_xero.paging.read_ahead import Arrival
     from tap_xero.selection import Selection
@@ -63,7 +63,7 @@ class ListJob:
     """
 
     selection: Selection
-    endpoint: XeroList
+    endpoint: Endpoint
     records: Records
     line_tables: Sequence[LineTable]
     version: int | None
@@ -128,7 +128,7 @@ class Sync:
             stream = selection.stream
             stream_version = version if selection.is_full_table else None
             records = _records(selection, stream_version)
-            endpoint = open_list(self.client, stream, self.config, records.ready)
+            endpoint = open_endpoint(self.client, stream, self.config, records.as_record)
             line_tables = [
                 _line_table(each, stream_version)
                 for each in selections
@@ -205,7 +205,7 @@ class Sync:
             outcome.server_start = page.source.server_ms
             outcome.counted = _counted(start, page)
         records = job.records.lines(page)
-        rows = opened(page.rows) if job.line_tables else []
+        rows = decode_rows(page.rows) if job.line_tables else []
         for each in job.line_tables:
             records += each.records.lines(each.splitter.page(rows, page.source))
         outcome.pages += 1

@@ -22,7 +22,7 @@ from tap_xero.commands.organisation import read_organisation
 from tap_xero.commands.printing import print_text
 from tap_xero.commands.words import count
 from tap_xero.errors import SkipStreamError, StreamError
-from tap_xero.streams.stream import open_list, pager_of, with_scope
+from tap_xero.streams.stream import open_endpoint, pager_of, with_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +96,7 @@ def _find_out(client: Client, config: Config, state: State, selection: Selection
         return Finding(name, readable=None)
     try:
         pager = pager_of(stream, config, client.clock.now())
-        outlook = pager.peek(open_list(client, stream, config), state.start(selection, config))
+        outlook = pager.peek(open_endpoint(client, stream, config), state.start(selection, config))
     except StreamError as error:
         failure = Failure(stream, with_scope(error, stream, config))
         is_forgiven = isinstance(error, SkipStreamError) and not selection.from_catalog

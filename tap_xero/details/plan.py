@@ -14,7 +14,7 @@ from tap_xero.details.attachment_files import prepare_folder
 from tap_xero.details.walk import DETAILS, CallBudget, Walk
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import SECOND, Start
-from tap_xero.streams.stream import open_list, pager_of
+from tap_xero.streams.stream import open_endpoint, pager_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,8 +86,8 @@ class DetailPlan:
             detail=DETAILS[details.tap_stream_id],
             parent=documents,
             pager=pager_of(documents, self._config, self._client.clock.now()),
-            listing=open_list(self._client, documents, self._config),
-            answers=open_list(self._client, below, self._config),
+            listing=open_endpoint(self._client, documents, self._config),
+            answers=open_endpoint(self._client, below, self._config),
             start=self._start(read, position),
             position=position,
             until=self._state.settled(read.server_start, self._config),

@@ -22,21 +22,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-import msgspec
-from msgspec import Raw
-
 from tap_xero import dates
 from tap_xero.details import attachment_files
 from tap_xero.errors import GoneError, SkipStreamError, StreamError
-from tap_xero.paging.endpoint import closed, opened, to_raw
 from tap_xero.paging.pages import Page, Position
+from tap_xero.paging.rows import NULL, Row, decode_rows, encode, encode_rows, integer, text
 from tap_xero.streams.stream import DOCUMENT, UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_xero.paging.endpoint import ListPage, Row, XeroList
+    from msgspec import Raw
+
+    from tap_xero.paging.endpoint import Endpoint, EndpointPage
     from tap_xero.paging.pages import Pager, Start
     from tap_xero.streams.stream import Stream
 
@@ -98,8 +97,8 @@ class Walk:
     detail: Detail
     parent: Stream
     pager: Pager
-    listing: XeroList
-    answers: XeroList
+    listing: Endpoint
+    answers: Endpoint
     start: Start
     position: Position | None
     until: int
@@ -124,7 +123,7 @@ class Walk:
         """
         waiting: list[Document] = []
         for page in self.pager.pages(self.listing, self.start):
-            waiting += self._ahead(opened(page.rows))
+            waiting += self._ahead(decode_rows(page.rows))
             proven = page.complete_to
             if proven is None:
                 continue
@@ -152,14 +151,14 @@ class Walk:
                 yield document
 
     def _document(self, row: Row) -> Document | None:
-        modified, uid = row.get(UPDATED, _NULL), _text(row, self.parent.key_properties[0])
+        modified, uid = row.get(UPDATED, NULL), text(row, self.parent.key_properties[0])
         stamp = dates.to_ms(bytes(modified))
         if stamp is None or not uid:
             self._pass_over(uid or "a document without an id", "it has no place in the order")
             return None
         return Document(stamp, uid, modified, self.detail.has_any(row))
 
-    def _read(self, document: Document, listed: ListPage) -> Page:
+    def _read(self, document: Document, listed: EndpointPage) -> Page:
         """Return a document's records; none where it is refused or the calls do not suffice."""
         position = Position(document.stamp, document.uid)
         try:
@@ -197,7 +196,7 @@ class Walk:
 
     # What the functions that read a document use.
 
-    def ask(self, key: str) -> ListPage:
+    def ask(self, key: str) -> EndpointPage:
         """Return what Xero has under `key` below the list."""
         with self._counted():
             return self.answers.ask_one(key)
@@ -220,8 +219,8 @@ class Walk:
     def record(self, document: Document, key: Row, row: Row, **more: str | None) -> Row:
         """Return a row with what tells whose it is in front."""
         head = {"DocumentType": self.parent.tap_stream_id, DOCUMENT: document.uid}
-        whose = {name: to_raw(value) for name, value in head.items()}
-        added = {name: to_raw(value) for name, value in more.items()}
+        whose = {name: encode(value) for name, value in head.items()}
+        added = {name: encode(value) for name, value in more.items()}
         own = whose | key | {UPDATED: document.modified}
         return own | row | own | added
 
@@ -229,10 +228,10 @@ class Walk:
 def _history(walk: Walk, document: Document) -> Page:
     source = walk.ask(f"{quote(document.uid, safe='')}/History")
     rows = [
-        walk.record(document, {"Number": to_raw(number)}, row)
-        for number, row in enumerate(_from_the_oldest(opened(source.rows)), start=1)
+        walk.record(document, {"Number": encode(number)}, row)
+        for number, row in enumerate(_from_the_oldest(decode_rows(source.rows)), start=1)
     ]
-    return Page(closed(rows), source)
+    return Page(encode_rows(rows), source)
 
 
 def _from_the_oldest(rows: list[Row]) -> list[Row]:
@@ -241,7 +240,7 @@ def _from_the_oldest(rows: list[Row]) -> list[Row]:
     Xero has the newest first (example in Xero OpenAPI 16.1.0), so of entries with one stamp the
     later in the answer is the older.
     """
-    stamps = [dates.to_ms(bytes(row.get("DateUTC", _NULL))) or 0 for row in rows]
+    stamps = [dates.to_ms(bytes(row.get("DateUTC", NULL))) or 0 for row in rows]
     places = range(len(rows))
     oldest_first = bool(rows) and stamps[0] < stamps[-1]
     order = places if oldest_first else reversed(places)
@@ -252,31 +251,31 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
     key = f"{quote(document.uid, safe='')}/Attachments"
     source = walk.ask(key)
     rows, seen = [], set()
-    for number, row in enumerate(opened(source.rows), start=1):
-        uid, path = _text(row, "AttachmentID"), None
+    for number, row in enumerate(decode_rows(source.rows), start=1):
+        uid, path = text(row, "AttachmentID"), None
         if uid and uid not in seen and walk.folder:
             path = _file_place(walk.folder, walk, document, row)
-            if not attachment_files.holds(path, _length(row), document.stamp):
+            if not attachment_files.holds(path, integer(row, "ContentLength"), document.stamp):
                 if walk.budget.left <= 0:
                     return None
                 path = _download(walk, f"{key}/{quote(uid, safe='')}", row, path)
         # Where Xero gives no id, or one twice, the place in the answer stands for it.
-        own = {"AttachmentID": to_raw(str(number) if not uid or uid in seen else uid)}
+        own = {"AttachmentID": encode(str(number) if not uid or uid in seen else uid)}
         seen.add(uid)
         rows.append(
             walk.record(document, own, row, ContentPath=None if path is None else str(path))
         )
-    return Page(closed(rows), source)
+    return Page(encode_rows(rows), source)
 
 
 def _file_place(folder: Path, walk: Walk, document: Document, row: Row) -> Path:
-    name, uid = _text(row, "FileName"), _text(row, "AttachmentID")
+    name, uid = text(row, "FileName"), text(row, "AttachmentID")
     return attachment_files.place(folder, walk.parent.tap_stream_id, document.uid, uid, name)
 
 
 def _download(walk: Walk, key: str, row: Row, path: Path) -> Path | None:
     """Fetch a file and return its path; None where Xero does not have it any more."""
-    media_type = _text(row, "MimeType")
+    media_type = text(row, "MimeType")
     known = media_type if _MEDIA_TYPE.fullmatch(media_type) else _ANY_MEDIA_TYPE
     try:
         attachment_files.save(path, walk.ask_file(key, known))
@@ -287,28 +286,11 @@ def _download(walk: Walk, key: str, row: Row, path: Path) -> Path | None:
 
 
 def _has_attachments(row: Row) -> bool:
-    return bytes(row.get("HasAttachments", _NULL)) == b"true"
+    return bytes(row.get("HasAttachments", NULL)) == b"true"
 
 
 def _place(document: Document) -> tuple[int, str]:
     return document.stamp, document.uid
-
-
-_NULL = Raw(b"null")
-
-
-def _text(row: Row, name: str) -> str:
-    try:
-        return msgspec.json.decode(row.get(name, _NULL), type=str)
-    except msgspec.DecodeError:
-        return ""
-
-
-def _length(row: Row) -> int | None:
-    try:
-        return msgspec.json.decode(row.get("ContentLength", _NULL), type=int)
-    except msgspec.DecodeError:
-        return None
 
 
 DETAILS: dict[str, Detail] = {

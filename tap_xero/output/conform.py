@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.output.date_fields import is_date, is_moment
-from tap_xero.paging.endpoint import Row
+from tap_xero.paging.rows import NULL, Row, decode, encode, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,11 +30,6 @@ Convert: TypeAlias = "Callable[[Raw], Raw]"
 Plan: TypeAlias = "dict[str, Convert]"
 # Is told of each value that becomes null: the field's path, such as `LineItems[].Quantity`.
 Report: TypeAlias = "Callable[[str, bytes], None]"
-
-_NULL = Raw(b"null")
-_ENCODER = msgspec.json.Encoder()
-_ROW = msgspec.json.Decoder(Row)
-_ITEMS = msgspec.json.Decoder(list[Raw])
 
 
 def apply(parts: Plan, row: Row) -> None:
@@ -56,11 +51,11 @@ def decoder(properties: Schema) -> Callable[[bytes], Any | None]:
     For a record that does not fit it returns None, and in doubt too. At its top level a record
     that fits has none but these fields; those that it lacks are None in the object.
     """
-    decode = msgspec.json.Decoder(_struct(properties, {}, forbid_unknown_fields=True)).decode
+    read = msgspec.json.Decoder(_struct(properties, {}, forbid_unknown_fields=True)).decode
 
     def fitting(record: bytes) -> Any | None:  # noqa: ANN401 - a type made at run time
         try:
-            return decode(record)
+            return read(record)
         except (msgspec.DecodeError, RecursionError):
             return None
 
@@ -108,18 +103,18 @@ def _inside(schema: Schema, path: str, report: Report) -> Convert | None:
 def _in_object(parts: Plan) -> Convert:
     def convert(value: Raw) -> Raw:
         try:
-            row = _ROW.decode(value)
+            row = decode(value)
         except msgspec.DecodeError:
             return value
         apply(parts, row)
-        return Raw(_ENCODER.encode(row))
+        return encode(row)
 
     return convert
 
 
 def _in_array(item: Convert) -> Convert:
     def convert(value: Raw) -> Raw:
-        return Raw(_ENCODER.encode([item(part) for part in _ITEMS.decode(value)]))
+        return encode([item(part) for part in items(value)])
 
     return convert
 
@@ -128,7 +123,7 @@ def _null(value: bytes, path: str, report: Report) -> Raw:
     """Return null, and report what stood there unless Xero meant null by it (`[]` too)."""
     if value not in (b"null", b"[]"):
         report(path, value)
-    return _NULL
+    return NULL
 
 
 def _kinds(schema: Schema) -> frozenset[str]:

@@ -17,17 +17,15 @@ from msgspec import Raw
 
 from tap_xero import dates
 from tap_xero.output import conform, date_fields
-from tap_xero.paging.endpoint import opened
+from tap_xero.paging.rows import decode_rows, encode
 from tap_xero.transport import json_text
 
 if TYPE_CHECKING:
     from tap_xero.output.conform import Plan, Schema
-    from tap_xero.paging.endpoint import Row
     from tap_xero.paging.pages import Page
+    from tap_xero.paging.rows import Row
 
 LOGGER = logging.getLogger(__name__)
-
-_ENCODER = msgspec.json.Encoder()
 
 
 class Records:
@@ -56,7 +54,7 @@ class Records:
         }
         self._with_dates = date_fields.converter(kept)
         self._fitting = conform.decoder(kept)
-        self._head = b'{"type":"RECORD","stream":%s,"record":' % _ENCODER.encode(tap_stream_id)
+        self._head = b'{"type":"RECORD","stream":%s,"record":' % msgspec.json.encode(tap_stream_id)
         self._version = b"" if version is None else b',"version":%d' % version
 
     @cached_property
@@ -64,7 +62,7 @@ class Records:
         """What makes a record fit; most streams never need it, and it takes a while to make."""
         return conform.plan(self._kept, self._report)
 
-    def ready(self, row: Raw) -> tuple[bytes, Any] | None:
+    def as_record(self, row: Raw) -> tuple[bytes, Any] | None:
         """Return the record of a row that can be written as it came, and its fields by name.
 
         Whoever reads a list looks into each row anyway, in a thread of its own; with this it is
@@ -88,21 +86,21 @@ class Records:
     def _record(self, row: bytes, extracted: str) -> bytes:
         if not isinstance(row, Raw):
             return row
-        ready = self.ready(row)
-        return ready[0] if ready else self._mended(row, extracted)
+        found = self.as_record(row)
+        return found[0] if found else self._mended(row, extracted)
 
-    def _mended(self, closed: Raw, extracted: str) -> bytes:
-        (row,) = opened([closed])
+    def _mended(self, as_sent: Raw, extracted: str) -> bytes:
+        (row,) = decode_rows([as_sent])
         surplus = row.keys() - self._selected
         self._leave_out(row, surplus, extracted)
         # The rows of a list are alike: the next one will have to be opened, too.
         self._as_they_come = not surplus
-        record = self._with_dates(_ENCODER.encode(row))
+        record = self._with_dates(bytes(encode(row)))
         if self._fitting(record):
             return record
-        (row,) = opened([record])
+        (row,) = decode_rows([record])
         conform.apply(self._plan, row)
-        return _ENCODER.encode(row)
+        return bytes(encode(row))
 
     def _leave_out(self, row: Row, surplus: set[str], extracted: str) -> None:
         for name in surplus:

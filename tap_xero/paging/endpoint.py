@@ -22,39 +22,20 @@ from msgspec import Raw
 from tap_xero import dates
 from tap_xero.client import Usage
 from tap_xero.errors import StreamError
+from tap_xero.paging.rows import NULL, Row, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_xero.client import Answer, Client
 
-Row: TypeAlias = dict[str, Raw]
 # Takes a row; returns it as a record that can be written, with its fields by name, or None.
-Ready: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
+AsRecord: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
 
 LOGGER = logging.getLogger(__name__)
 
-_ENCODER = msgspec.json.Encoder()
-_ROW = msgspec.json.Decoder(Row)
-_NULL = Raw(b"null")
 
-
-def opened(rows: Iterable[bytes]) -> list[Row]:
-    """Return the fields of each row; of two with one name the last counts."""
-    return [_ROW.decode(row) for row in rows]
-
-
-def closed(rows: Iterable[Row]) -> list[Raw]:
-    """Return each row as JSON again."""
-    return [to_raw(row) for row in rows]
-
-
-def to_raw(value: object) -> Raw:
-    """Return a value as it stands in a row."""
-    return Raw(_ENCODER.encode(value))
-
-
-def not_ready(_: Raw) -> None:
+def never_as_record(_: Raw) -> None:
     """Say so of any row, where none is written as it came."""
 
 
@@ -68,7 +49,7 @@ class Pagination(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class ListPage:
+class EndpointPage:
     """One answer of a list.
 
     A row is `Raw` as long as it is as Xero wrote it, else a record that can be written.
@@ -90,7 +71,7 @@ class ListPage:
         return [stamp for stamp in self.stamps if stamp is not None]
 
 
-class XeroList:
+class Endpoint:
     """A list endpoint, bound to the client that reads it.
 
     `usage` counts its answers and their bytes.
@@ -106,12 +87,13 @@ class XeroList:
         replication_key: str | None,
         params: Mapping[str, str],
         page_size: int | None = None,
-        ready: Ready = not_ready,
+        as_record: AsRecord = never_as_record,
         usage: Usage | None = None,
     ) -> None:
         """Bind the list at `path`, whose rows stand under `rows_key` of the answer.
 
-        `page_size` is given where Xero fixes it; `ready` knows records that can be written.
+        `page_size` is given where Xero fixes it. `as_record` returns the row as a record where it
+        can be written unchanged.
         `usage` counts the calls, here and in the endpoints that share it.
         """
         self.path = path
@@ -120,14 +102,14 @@ class XeroList:
         self._client = client
         self._params = dict(params)
         self._replication_key = replication_key
-        self._ready = ready
+        self._as_record = as_record
         stamp = [replication_key] if replication_key else []
         self._key = _getter(key_properties)
         self._stamp = _getter(stamp)
         self._decoder = msgspec.json.Decoder(_envelope_type(rows_key))
         self._head = msgspec.json.Decoder(_head_type({*key_properties, *stamp}))
 
-    def ask(self, since: int | None = None, **params: str) -> ListPage:
+    def ask(self, since: int | None = None, **params: str) -> EndpointPage:
         """Return one page of what was modified since `since` (ms since 1970), or of everything.
 
         Raises what `Client.get` raises, and StreamError when the answer is not a list of records.
@@ -136,7 +118,7 @@ class XeroList:
         answer = self._client.get(self.path, modified_since=header, **(self._params | params))
         return self._counted(answer)
 
-    def ask_one(self, key: str, **params: str) -> ListPage:
+    def ask_one(self, key: str, **params: str) -> EndpointPage:
         """Return the one record with this key, as a page. Raises what `ask` raises."""
         return self._counted(self._client.get_one(f"{self.path}/{key}", **params))
 
@@ -146,9 +128,9 @@ class XeroList:
         self.usage.add(answer.size)
         return answer.body
 
-    def beside(self, path: str, key: str, **params: str) -> XeroList:
+    def beside(self, path: str, key: str, **params: str) -> Endpoint:
         """Return another list of the same organisation, incremental and with the key `key`."""
-        return XeroList(
+        return Endpoint(
             self._client,
             path,
             rows_key=path,
@@ -174,15 +156,15 @@ class XeroList:
         order = self._params.get("order", "")
         return {"order": order.replace(" ASC", " DESC")} if order else {}
 
-    def _counted(self, answer: Answer) -> ListPage:
+    def _counted(self, answer: Answer) -> EndpointPage:
         self.usage.add(answer.size)
         return self._page(answer)
 
-    def _page(self, answer: Answer) -> ListPage:
+    def _page(self, answer: Answer) -> EndpointPage:
         try:
             envelope = self._decoder.decode(answer.body)
             rows = envelope.rows or []
-            rows = closed([rows]) if isinstance(rows, dict) else rows
+            rows = [encode(rows)] if isinstance(rows, dict) else rows
             looked_at = self._look_at(rows)
         except (msgspec.DecodeError, RecursionError) as error:
             raise StreamError(
@@ -190,7 +172,7 @@ class XeroList:
             ) from None
         if envelope.rows is msgspec.UNSET and answer.body != b"{}" and envelope.Status != "OK":
             raise StreamError(f"{self.path}: Xero's answer holds no list of records")
-        return ListPage(
+        return EndpointPage(
             rows=[row for row, _, _ in looked_at],
             received=answer.received,
             stamps=[stamp for _, stamp, _ in looked_at],
@@ -213,9 +195,9 @@ class XeroList:
 
     def _look(self, row: Raw) -> tuple[bytes, int | None, int]:
         """Return the row, as a record if it is ready, its stamp, and the number of its version."""
-        ready = self._ready(row)
-        if ready:
-            record, fields = ready
+        found = self._as_record(row)
+        if found:
+            record, fields = found
             key, stamp = self._key(fields), _ms(self._stamp(fields))
         else:
             head = self._head.decode(row)
@@ -234,8 +216,8 @@ def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here h
                 list[Raw] | Row | msgspec.UnsetType | None,  # one record may stand alone
                 msgspec.field(default=msgspec.UNSET, name=rows_key),
             ),
-            ("pagination", Raw, Raw(b"null")),
-            ("DateTimeUTC", Raw, Raw(b"null")),
+            ("pagination", Raw, NULL),
+            ("DateTimeUTC", Raw, NULL),
             ("Status", Any, None),
         ],
     )
@@ -243,7 +225,7 @@ def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here h
 
 def _head_type(names: Iterable[str]) -> Any:  # noqa: ANN401 - as above
     """Return the type of a row of which only these fields are looked at, as raw JSON."""
-    return msgspec.defstruct("Head", [(name, Raw, _NULL) for name in names], gc=False)
+    return msgspec.defstruct("Head", [(name, Raw, NULL) for name in names], gc=False)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], Any]:

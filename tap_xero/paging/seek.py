@@ -26,6 +26,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero.errors import SlowAnswerError
+from tap_xero.paging.overlap import ask_reaching
 from tap_xero.paging.pages import (
     DAY,
     MINUTE,
@@ -33,31 +34,36 @@ from tap_xero.paging.pages import (
     Page,
     Pager,
     Start,
-    ask_reaching,
     newest,
-    peek_at_pages,
     wanted,
 )
-from tap_xero.paging.sweep import ENOUGH_OF_TWICE, halved, is_full, page_numbers, pagination_adds_up
+from tap_xero.paging.peek import peek_at_pages
+from tap_xero.paging.sweep import (
+    IDLE_PASSES_IF_SHUFFLED,
+    halved,
+    is_full,
+    page_numbers,
+    pagination_adds_up,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 
-    from tap_xero.paging.endpoint import ListPage, XeroList
+    from tap_xero.paging.endpoint import Endpoint, EndpointPage
 
 LOGGER = logging.getLogger(__name__)
 
 # A seek repeats some rows; from one in this many, stepping pages in stacks of as many is cheaper.
-_STACK = 8
+_MAX_REPEATS_IN = 8
 # So many different stamps in order are evidence of a sorted list.
-_TELLING = 100
+_STAMPS_THAT_PROVE_ORDER = 100
 # To what Xero might round the header.
-_GRAINS = (SECOND, MINUTE, 60 * MINUTE, DAY)
+_ROUNDINGS = (SECOND, MINUTE, 60 * MINUTE, DAY)
 
 
-def _modified_since(xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _modified_since(endpoint: Endpoint, start: Start) -> Iterator[Page]:
     """Read what was modified since `start.since`, or everything, oldest first."""
-    seek = _Seek(xero_list, start)
+    seek = _Seek(endpoint, start)
     while True:
         try:
             yield from seek.pages()
@@ -73,8 +79,8 @@ MODIFIED_SINCE = Pager(_modified_since, peek_at_pages)
 class _Seek:
     """How far a list has been read, and what was learnt about Xero on the way."""
 
-    def __init__(self, xero_list: XeroList, start: Start) -> None:
-        self._list = xero_list
+    def __init__(self, endpoint: Endpoint, start: Start) -> None:
+        self._endpoint = endpoint
         self._start = start
         self._size = start.page_size
         # Where seeking has come to: every row before it has been read, and those in `_read`.
@@ -98,7 +104,7 @@ class _Seek:
         """Go on with smaller pages."""
         self._size = halved(self._size)
         self._calls_left = None
-        LOGGER.info("%s: asking for pages of %d rows", self._list.path, self._size)
+        LOGGER.info("%s: asking for pages of %d rows", self._endpoint.path, self._size)
 
     def pages(self) -> Iterator[Page]:
         """Read on from where the list has been read to."""
@@ -119,7 +125,7 @@ class _Seek:
             yield self._break_off(page)
             return True
         self._learn_grain(page)
-        if not self.gets_on(page):
+        if not self.advances(page):
             return (yield from self._read_stack(page))
         yield Page(self.unread(page), page, self.proven)
         self._advance(dict(zip(page.ids, page.stamps, strict=True)), page)
@@ -127,10 +133,10 @@ class _Seek:
 
     # Asking
 
-    def _ask_on(self) -> ListPage:
-        params = self._list.page_params(1, self._size)
+    def _ask_on(self) -> EndpointPage:
+        params = self._endpoint.page_params(1, self._size)
         page, self._reach = ask_reaching(
-            self._list, self._since, self._known, self._reach, **params
+            self._endpoint, self._since, self._known, self._reach, **params
         )
         if self._calls_left is None:
             # Edits that never stop must not keep us here: the next run goes on from the bookmark.
@@ -140,11 +146,11 @@ class _Seek:
         self._calls_left = max(self._calls_left - 1, 0)
         return page
 
-    def ask_page(self, number: int) -> ListPage:
+    def ask_page(self, number: int) -> EndpointPage:
         """Return page `number` of what comes from where the list has been read to."""
         self._calls_left = max((self._calls_left or 0) - 1, 0)
-        params = self._list.page_params(number, self._size)
-        return self._list.ask(self._asked_since, **params)
+        params = self._endpoint.page_params(number, self._size)
+        return self._endpoint.ask(self._asked_since, **params)
 
     @property
     def _asked_since(self) -> int | None:
@@ -153,7 +159,7 @@ class _Seek:
 
     # Proof
 
-    def _is_proven(self, page: ListPage) -> bool:
+    def _is_proven(self, page: EndpointPage) -> bool:
         """Say whether the list is sorted and lacks nothing, as far as this answer tells."""
         if not pagination_adds_up(page, 1):
             return False
@@ -165,19 +171,19 @@ class _Seek:
             self.proven = self._since
         return True
 
-    def _is_sorted(self, page: ListPage) -> bool:
-        if not _is_in_order(page):
+    def _is_sorted(self, page: EndpointPage) -> bool:
+        if not _is_sorted_page(page):
             return False
         self._stamps_in_order += len(set(page.known_stamps))
-        return self._stamps_in_order >= _TELLING or self._keeps_order(page)
+        return self._stamps_in_order >= _STAMPS_THAT_PROVE_ORDER or self._keeps_order(page)
 
-    def _keeps_order(self, page: ListPage) -> bool:
-        """Ask for the newest row first: who sorts as told shows another row than before."""
+    def _keeps_order(self, page: EndpointPage) -> bool:
+        """Ask for the newest row first: who sorts as pagination shows another row than before."""
         if self._order_is_kept is None:
             self._order_is_kept = False
-            if self._list.newest_first and page.rows:
-                params = self._list.page_params(1, 1) | self._list.newest_first
-                top = self._list.ask(self._asked_since, **params)
+            if self._endpoint.newest_first and page.rows:
+                params = self._endpoint.page_params(1, 1) | self._endpoint.newest_first
+                top = self._endpoint.ask(self._asked_since, **params)
                 latest, last = newest(top), newest(page)
                 self._order_is_kept = (
                     latest is not None
@@ -186,24 +192,24 @@ class _Seek:
                 )
         return self._order_is_kept
 
-    def _sweep(self, first: ListPage | None) -> Iterator[Page]:
-        LOGGER.debug("%s: reading whole pages, the list is not plainly sorted", self._list.path)
+    def _sweep(self, first: EndpointPage | None) -> Iterator[Page]:
+        LOGGER.debug("%s: reading whole pages, the list is not plainly sorted", self._endpoint.path)
         since = self._start.since if self.proven is None else self.proven
         rest = Start(since, self._start.bookmark, self._size, self._next_reach)
-        yield from page_numbers(self._list, rest, first)
+        yield from page_numbers(self._endpoint, rest, first)
 
     # Seeking
 
-    def _learn_grain(self, page: ListPage) -> None:
+    def _learn_grain(self, page: EndpointPage) -> None:
         """Notice how coarsely Xero reads the header, from rows older than it asked for."""
         asked, grain = self._asked_since, self._grain
         if asked is None or grain is None or not page.known_stamps:
             return
         first = page.known_stamps[0]
-        fitting = (g for g in _GRAINS if g >= grain and asked // g * g <= first)
+        fitting = (g for g in _ROUNDINGS if g >= grain and asked // g * g <= first)
         self._grain = next(fitting, None)
 
-    def gets_on(self, page: ListPage) -> bool:
+    def advances(self, page: EndpointPage) -> bool:
         """Say whether seeking from the page's last stamp repeats few enough of its rows."""
         if not page.known_stamps or self._grain is None:
             return False
@@ -212,9 +218,9 @@ class _Seek:
             return False
         from_here = (anchor - self._next_reach) // self._grain * self._grain
         repeated = sum(stamp is None or stamp >= from_here for stamp in page.stamps)
-        return repeated * _STACK <= len(page.rows)
+        return repeated * _MAX_REPEATS_IN <= len(page.rows)
 
-    def _advance(self, rows: Mapping[int, int | None], page: ListPage) -> None:
+    def _advance(self, rows: Mapping[int, int | None], page: EndpointPage) -> None:
         """Seek from the last of these rows, which are read; `page` counted them last."""
         stamps = sorted(stamp for stamp in rows.values() if stamp is not None)
         since = _anchor(stamps[-1])
@@ -229,7 +235,7 @@ class _Seek:
         """The reach to begin with once rows are known; the first was for want of any."""
         return self._start.reach if self._known is None else self._reach
 
-    def unread(self, page: ListPage, shown: Container[int] = ()) -> list[bytes]:
+    def unread(self, page: EndpointPage, shown: Container[int] = ()) -> list[bytes]:
         """Return the rows that have not been read before, nor `shown`."""
         return [
             row
@@ -241,7 +247,7 @@ class _Seek:
         known = [] if self._known is None else [self._known]
         return max([*stamps, *known], default=None)
 
-    def is_last(self, page: ListPage, number: int) -> bool:
+    def is_last(self, page: EndpointPage, number: int) -> bool:
         """Say whether the list ends with page `number`."""
         return not page.rows or (number >= _page_count(page) and not is_full(page, self._size))
 
@@ -249,11 +255,11 @@ class _Seek:
         """Say whether a row with this stamp was modified after the first answer."""
         return stamp is not None and self._began is not None and stamp >= self._began
 
-    def _break_off(self, page: ListPage) -> Page:
+    def _break_off(self, page: EndpointPage) -> Page:
         """End while edits go on; the stream is complete if it is up to the moment it began."""
         return Page(self.unread(page), page, self.proven, last=self.modified_meanwhile(self.proven))
 
-    def _read_stack(self, first: ListPage) -> Generator[Page, None, bool]:
+    def _read_stack(self, first: EndpointPage) -> Generator[Page, None, bool]:
         """Step the pages behind `first`; return True if the list is then read to its end."""
         stack = _Stack(self, first)
         yield from stack.pages()
@@ -275,7 +281,7 @@ class _Stack:
     was read last, and `is_sound` says whether all were sorted and paged as they should be.
     """
 
-    def __init__(self, seek: _Seek, first: ListPage) -> None:
+    def __init__(self, seek: _Seek, first: EndpointPage) -> None:
         self.rows: dict[int, int | None] = {}
         self.latest = first
         self.is_sound = True
@@ -299,19 +305,19 @@ class _Stack:
         return self._reaches_end and _page_count(self.latest) <= self._top_number
 
     def _climb(self) -> Iterator[Page]:
-        number = max(min(_page_count(self.latest), _STACK), 2)
+        number = max(min(_page_count(self.latest), _MAX_REPEATS_IN), 2)
         while True:
             page = self._seek.ask_page(number)
             yield self._show(page, number)
             self._reaches_end = self._seek.is_last(page, number)
-            if self._reaches_end or not self.is_sound or self._seek.gets_on(page):
+            if self._reaches_end or not self.is_sound or self._seek.advances(page):
                 break
             number = min(2 * number, max(_page_count(page), number + 1))
         self._top_ids, self._top_number = page.ids, number
 
     def _descend(self) -> Iterator[Page]:
         highest, came, idle_passes = self._top_number - 1, list(self._top_ids), 0
-        while idle_passes < ENOUGH_OF_TWICE:
+        while idle_passes < IDLE_PASSES_IF_SHUFFLED:
             fresh = self._fresh
             for number in range(highest, 0, -1):
                 page = self._seek.ask_page(number)
@@ -323,7 +329,7 @@ class _Stack:
             idle_passes = idle_passes + 1 if self._fresh == fresh else 0
             highest, came = self._top_number, []
 
-    def _show(self, page: ListPage, number: int) -> Page:
+    def _show(self, page: EndpointPage, number: int) -> Page:
         """Return those rows of an answer that are new."""
         rows = self._seek.unread(page, self.rows)
         self._fresh += sum(
@@ -331,9 +337,9 @@ class _Stack:
             for row_id, stamp in zip(page.ids, page.stamps, strict=True)
         )
         self.rows.update(zip(page.ids, page.stamps, strict=True))
-        told = page.pagination
-        same_size = told is not None and told.pageSize == self._page_size
-        self.is_sound &= same_size and _is_in_order(page) and pagination_adds_up(page, number)
+        pagination = page.pagination
+        same_size = pagination is not None and pagination.pageSize == self._page_size
+        self.is_sound &= same_size and _is_sorted_page(page) and pagination_adds_up(page, number)
         self.latest = page
         return Page(rows, page, self._seek.proven)
 
@@ -344,7 +350,7 @@ class _Account(NamedTuple):
     counted: int
     stamps: list[int]
 
-    def agrees_with(self, page: ListPage) -> bool:
+    def agrees_with(self, page: EndpointPage) -> bool:
         """Say whether a later answer counts all rows but those that it leaves out of those read.
 
         If it counts fewer, some were deleted, or stand behind where they belong; if more, some
@@ -355,12 +361,12 @@ class _Account(NamedTuple):
         return _count(page) == self.counted - left_out
 
 
-def _is_whole(page: ListPage, size: int) -> bool:
+def _is_whole(page: EndpointPage, size: int) -> bool:
     """Say whether this one answer holds the list to its end."""
     return len(page.rows) == _count(page) and not is_full(page, size)
 
 
-def _is_in_order(page: ListPage) -> bool:
+def _is_sorted_page(page: EndpointPage) -> bool:
     return all(earlier <= later for earlier, later in pairwise(page.known_stamps))
 
 
@@ -369,9 +375,9 @@ def _anchor(stamp: int) -> int:
     return stamp // SECOND * SECOND - SECOND
 
 
-def _count(page: ListPage) -> int:
+def _count(page: EndpointPage) -> int:
     return page.pagination.itemCount if page.pagination else len(page.rows)
 
 
-def _page_count(page: ListPage) -> int:
+def _page_count(page: EndpointPage) -> int:
     return page.pagination.pageCount if page.pagination else 1

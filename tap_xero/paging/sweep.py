@@ -19,35 +19,35 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_xero.errors import SlowAnswerError, StreamError
+from tap_xero.paging.overlap import ask_reaching
 from tap_xero.paging.pages import (
+    CLOCK_SKEW,
     SECOND,
-    UNSETTLED,
     Page,
     Pager,
     Start,
-    ask_reaching,
     newest,
-    peek_at_pages,
     wanted,
 )
+from tap_xero.paging.peek import peek_at_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_xero.paging.endpoint import ListPage, XeroList
+    from tap_xero.paging.endpoint import Endpoint, EndpointPage
 
 _MAX_PASSES = 25
 # Where the list keeps changing, nothing new in so many passes has to do.
-_ENOUGH = 3
+_IDLE_PASSES = 3
 # The same where rows come in another order each time, so that some are shown twice.
-ENOUGH_OF_TWICE = 8
+IDLE_PASSES_IF_SHUFFLED = 8
 # How many times as many rows as there were when the sweep began are too many for one pass.
-_TOO_MANY = 5
+_RUNAWAY_FACTOR = 5
 # The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
 # A single page with fewer rows than a tenth of a page is taken for the end of a list of which
 # every row was known already: this keeps a sync with nothing new at one call a list.
-_TINY = 10
+_TINY_SHARE = 10
 
 
 @dataclass
@@ -78,20 +78,20 @@ class _Pass:
 
 
 def page_numbers(
-    xero_list: XeroList, start: Start, first: ListPage | None = None
+    endpoint: Endpoint, start: Start, first: EndpointPage | None = None
 ) -> Iterator[Page]:
     """Read every page until nothing new appears; `first` is page 1 if it has been read.
 
     Raises StreamError when Xero sends the same full page again and again.
     """
-    sweep = _Sweep(xero_list, start)
+    sweep = _Sweep(endpoint, start)
     answers, goes_back = sweep.forth(first), False
     for _ in range(_MAX_PASSES):
         this = _Pass()
         try:
             for source in answers:
                 yield Page(sweep.take(source, this), source)
-                if sum(this.lengths) > _TOO_MANY * (this.old + _TOO_MANY * sweep.size):
+                if sum(this.lengths) > _RUNAWAY_FACTOR * (this.old + _RUNAWAY_FACTOR * sweep.size):
                     return
         except SlowAnswerError:
             sweep.size = halved(sweep.size)
@@ -110,17 +110,17 @@ PAGE_NUMBERS = Pager(page_numbers, peek_at_pages)
 class _Sweep:
     """All passes together: what they have shown, and when they began."""
 
-    def __init__(self, xero_list: XeroList, start: Start) -> None:
+    def __init__(self, endpoint: Endpoint, start: Start) -> None:
         self.size = start.page_size
         self.newest: int | None = None
-        self._list = xero_list
+        self._endpoint = endpoint
         self._start = start
         self._shown: set[int] = set()
         self._began: int | None = None
         self._before: _Pass | None = None
         self._idle_passes = 0
 
-    def forth(self, first: ListPage | None = None) -> Iterator[ListPage]:
+    def forth(self, first: EndpointPage | None = None) -> Iterator[EndpointPage]:
         """Yield the pages from the first on, until one is the last or empty."""
         page, number = first or self._ask(1), 1
         yield page
@@ -131,11 +131,11 @@ class _Sweep:
             page, number = following, number + 1
             yield page
 
-    def back(self, last: int) -> Iterator[ListPage]:
+    def back(self, last: int) -> Iterator[EndpointPage]:
         """Yield the pages from the last to the first."""
         return (self._ask(number) for number in range(last, 0, -1))
 
-    def take(self, source: ListPage, this: _Pass) -> list[bytes]:
+    def take(self, source: EndpointPage, this: _Pass) -> list[bytes]:
         """Note what a page shows, and return the rows that are wanted and new to the sweep."""
         if self._began is None:
             self._began = source.server_ms
@@ -167,28 +167,28 @@ class _Sweep:
             return False
         self._idle_passes = 0 if this.fresh else self._idle_passes + 1
         if this.shows_rows_twice:
-            return self._idle_passes >= ENOUGH_OF_TWICE
-        return this.ids == before.ids or self._idle_passes >= _ENOUGH
+            return self._idle_passes >= IDLE_PASSES_IF_SHUFFLED
+        return this.ids == before.ids or self._idle_passes >= _IDLE_PASSES
 
     def _nothing_moved(self, this: _Pass) -> bool:
         """Ask what was modified since the newest row: only what was there before this pass."""
         if this.counts != {len(this.ids)} or this.shows_rows_twice:
             return False
-        if not self._list.takes_modified_since or self.newest is None or this.began is None:
+        if not self._endpoint.takes_modified_since or self.newest is None or this.began is None:
             return False
-        settled = this.began - UNSETTLED
+        settled = this.began - CLOCK_SKEW
         since = min(self.newest, settled) - SECOND
-        params = self._list.page_params(1, self.size)
-        latest, _ = ask_reaching(self._list, since, self.newest, self._start.reach, **params)
+        params = self._endpoint.page_params(1, self.size)
+        latest, _ = ask_reaching(self._endpoint, since, self.newest, self._start.reach, **params)
         is_whole = pagination_adds_up(latest, 1) and not is_full(latest, self.size)
         is_older = all(stamp < settled for stamp in latest.known_stamps)
         return is_whole and is_older and this.ids.issuperset(latest.ids)
 
-    def _ask(self, number: int) -> ListPage:
-        params = self._list.page_params(number, self.size)
-        return self._list.ask(self._start.asked_since, **params)
+    def _ask(self, number: int) -> EndpointPage:
+        params = self._endpoint.page_params(number, self.size)
+        return self._endpoint.ask(self._start.asked_since, **params)
 
-    def _following(self, page: ListPage, number: int) -> ListPage | None:
+    def _following(self, page: EndpointPage, number: int) -> EndpointPage | None:
         """Return the page behind `page`, or None where that is sent again, being everything.
 
         The same rows come again, too, when just a page of them was put before them, or when
@@ -204,7 +204,7 @@ class _Sweep:
                 return following
         if _claims_to_be_last(page, number):
             return None
-        raise StreamError(f"{self._list.path}: Xero sends page {number} as {number + 1} too")
+        raise StreamError(f"{self._endpoint.path}: Xero sends page {number} as {number + 1} too")
 
 
 def halved(size: int) -> int:
@@ -212,40 +212,47 @@ def halved(size: int) -> int:
     return max(size // 2, 1)
 
 
-def is_full(source: ListPage, size: int) -> bool:
+def is_full(source: EndpointPage, size: int) -> bool:
     """Say whether there may be another page behind this one, going by its length alone."""
     claimed = source.pagination.pageSize if source.pagination else size
     return len(source.rows) in (size, claimed, DEFAULT_PAGE_SIZE)
 
 
-def is_everything(source: ListPage, size: int) -> bool:
+def is_everything(source: EndpointPage, size: int) -> bool:
     """Say whether these are more rows than any page holds, as manual journals have come."""
     return len(source.rows) > max(size, DEFAULT_PAGE_SIZE)
 
 
-def pagination_adds_up(source: ListPage, number: int) -> bool:
-    """Say whether Xero's account of the pages agrees with itself and with page `number`."""
-    told = source.pagination
-    if told is None or told.pageSize < 1 or told.pageCount != -(-told.itemCount // told.pageSize):
+def pagination_adds_up(source: EndpointPage, number: int) -> bool:
+    """Say whether Xero's pagination agrees with itself and with the rows of page `number`."""
+    pagination = source.pagination
+    if pagination is None or pagination.pageSize < 1:
         return False
-    due = max(min(told.pageSize, told.itemCount - (number - 1) * told.pageSize), 0)
-    return len(source.rows) == due or (number == 1 and len(source.rows) == told.itemCount)
+    size, count = pagination.pageSize, pagination.itemCount
+    if pagination.pageCount != -(-count // size):
+        return False
+    due = max(min(size, count - (number - 1) * size), 0)
+    return len(source.rows) == due or (number == 1 and len(source.rows) == count)
 
 
-def _is_last(page: ListPage, number: int, size: int, bookmark: int | None) -> bool:
+def _is_last(page: EndpointPage, number: int, size: int, bookmark: int | None) -> bool:
     if is_everything(page, size):
         return True
     if pagination_adds_up(page, number):
         return _claims_to_be_last(page, number) and not is_full(page, size)
     latest = newest(page)
     nothing_new = bookmark is not None and latest is not None and latest <= bookmark
-    return number == 1 and nothing_new and len(page.rows) * _TINY < min(size, DEFAULT_PAGE_SIZE)
+    return (
+        number == 1 and nothing_new and len(page.rows) * _TINY_SHARE < min(size, DEFAULT_PAGE_SIZE)
+    )
 
 
-def _differ(one: ListPage, other: ListPage) -> bool:
+def _differ(one: EndpointPage, other: EndpointPage) -> bool:
     return set(one.ids) != set(other.ids)
 
 
-def _claims_to_be_last(page: ListPage, number: int) -> bool:
-    told = page.pagination
-    return told is not None and pagination_adds_up(page, number) and number >= told.pageCount
+def _claims_to_be_last(page: EndpointPage, number: int) -> bool:
+    pagination = page.pagination
+    if pagination is None or not pagination_adds_up(page, number):
+        return False
+    return number >= pagination.pageCount

@@ -17,21 +17,19 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.errors import StreamError
-from tap_xero.paging.endpoint import Row, closed, opened, to_raw
-from tap_xero.paging.pages import Outlook, Page, Pager
+from tap_xero.paging.pages import Estimate, Page, Pager
+from tap_xero.paging.rows import Row, decode_rows, encode, encode_rows, nested_rows, text
 from tap_xero.streams.report_settings import month_start
 from tap_xero.streams.stream import PagerBySettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_xero.paging.endpoint import XeroList
+    from tap_xero.paging.endpoint import Endpoint
     from tap_xero.paging.pages import Start
     from tap_xero.streams.report_settings import ReportSettings
 
 MONTHS_A_CALL = 24
-_ROWS = msgspec.json.Decoder(list[Row])
-_TEXT = msgspec.json.Decoder(str)
 _NONE = Raw(b"[]")
 
 Window: TypeAlias = tuple[date, date]  # first and last day
@@ -42,16 +40,16 @@ def _bind(settings: ReportSettings) -> Pager:
     return Pager(partial(_read, windows), partial(_peek, windows))
 
 
-def _read(windows: Sequence[Window], xero_list: XeroList, _: Start) -> Iterator[Page]:
+def _read(windows: Sequence[Window], endpoint: Endpoint, _: Start) -> Iterator[Page]:
     """Read all budgets, each with its lines from the month of the start date on."""
-    listed = xero_list.ask()
-    rows = [_with_lines(xero_list, row, windows) for row in opened(listed.rows)]
-    yield Page(closed(rows), listed, last=True)
+    listed = endpoint.ask()
+    rows = [_with_lines(endpoint, row, windows) for row in decode_rows(listed.rows)]
+    yield Page(encode_rows(rows), listed, last=True)
 
 
-def _peek(windows: Sequence[Window], xero_list: XeroList, _: Start) -> Outlook:
-    budgets = len(xero_list.ask().rows)
-    return Outlook(budgets, calls=1 + budgets * len(windows))
+def _peek(windows: Sequence[Window], endpoint: Endpoint, _: Start) -> Estimate:
+    budgets = len(endpoint.ask().rows)
+    return Estimate(budgets, calls=1 + budgets * len(windows))
 
 
 BUDGETS_WITH_LINES = PagerBySettings(_bind)
@@ -66,25 +64,24 @@ def _windows(first: date, today: date) -> Iterator[Window]:
         begin = after
 
 
-def _with_lines(xero_list: XeroList, listed: Row, windows: Iterable[Window]) -> Row:
-    try:
-        uid = _TEXT.decode(listed["BudgetID"])
-    except (KeyError, msgspec.DecodeError):
+def _with_lines(endpoint: Endpoint, listed: Row, windows: Iterable[Window]) -> Row:
+    uid = text(listed, "BudgetID")
+    if not uid:
         return listed
     lines: dict[object, Row] = {}
     budget = listed
     for begin, end in windows:
-        budget = _one(xero_list, uid, begin, end) or budget
+        budget = _one(endpoint, uid, begin, end) or budget
         of_window = _rows(budget.get("BudgetLines", _NONE))
         for key, line in _told_apart(of_window, "AccountID", "AccountCode"):
             lines[key] = _merged(lines[key], line) if key in lines else line
-    return {**budget, "BudgetLines": to_raw(list(lines.values()))}
+    return {**budget, "BudgetLines": encode(list(lines.values()))}
 
 
-def _one(xero_list: XeroList, uid: str, begin: date, end: date) -> Row | None:
-    answer = xero_list.ask_one(uid, DateFrom=begin.isoformat(), DateTo=end.isoformat())
-    for row in opened(answer.rows):
-        if bytes(row.get("BudgetID", b"")) == msgspec.json.encode(uid):
+def _one(endpoint: Endpoint, uid: str, begin: date, end: date) -> Row | None:
+    answer = endpoint.ask_one(uid, DateFrom=begin.isoformat(), DateTo=end.isoformat())
+    for row in decode_rows(answer.rows):
+        if text(row, "BudgetID") == uid:
             return row
     return None
 
@@ -93,7 +90,7 @@ def _merged(earlier: Row, later: Row) -> Row:
     balances: dict[object, Row] = {}
     for line in (earlier, later):
         balances.update(_told_apart(_rows(line.get("BudgetBalances", _NONE)), "Period"))
-    together = {"BudgetBalances": to_raw(list(balances.values()))}
+    together = {"BudgetBalances": encode(list(balances.values()))}
     return later | together if balances else later
 
 
@@ -111,6 +108,6 @@ def _rows(value: Raw) -> list[Row]:
     if bytes(value) == b"null":
         return []
     try:
-        return _ROWS.decode(value)
+        return nested_rows(value)
     except msgspec.DecodeError as error:
         raise StreamError(f"Budgets: the lines of a budget cannot be read: {error}") from None

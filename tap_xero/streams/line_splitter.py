@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
-from tap_xero.paging.endpoint import Row, closed, opened
 from tap_xero.paging.pages import Page
+from tap_xero.paging.rows import Row, decode_rows, encode_rows, items, nested_rows
 from tap_xero.streams.line_tables import LINE_TABLES, POSITION, carried_fields
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import STREAM_BY_ID
@@ -17,13 +17,11 @@ from tap_xero.streams.table import STREAM_BY_ID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_xero.paging.endpoint import ListPage
+    from tap_xero.paging.endpoint import EndpointPage
     from tap_xero.streams.line_tables import Level
 
 LOGGER = logging.getLogger(__name__)
 
-_ROWS = msgspec.json.Decoder(list[Row])
-_ITEMS = msgspec.json.Decoder(list[Raw])
 _NOTHING = frozenset({b"null", b"[]", b'""'})
 
 
@@ -38,9 +36,9 @@ class LineSplitter:
         self._levels = [(level, has_id) for level, has_id, _ in self._table.levels(schema)]
         self._warned = False
 
-    def page(self, parents: Iterable[Row], source: ListPage) -> Page:
+    def page(self, parents: Iterable[Row], source: EndpointPage) -> Page:
         """Return the lines of the rows of its parent, which came in the answer `source`."""
-        return Page(closed(line for row in parents for line in self._lines(row)), source)
+        return Page(encode_rows(line for row in parents for line in self._lines(row)), source)
 
     def _lines(self, row: Row) -> Iterator[Row]:
         head = {name: row[name] for name in self._carried if name in row}
@@ -74,11 +72,11 @@ class LineSplitter:
         if value in _NOTHING:
             return []
         try:
-            return _ROWS.decode(value)
+            return nested_rows(value)
         except msgspec.DecodeError:
             self._warn(value)
-        items = _ITEMS.decode(value) if value.startswith(b"[") else []
-        return opened(item for item in items if bytes(item).startswith(b"{"))
+        found = items(value) if value.startswith(b"[") else []
+        return decode_rows(item for item in found if bytes(item).startswith(b"{"))
 
     def _warn(self, value: bytes) -> None:
         if not self._warned:

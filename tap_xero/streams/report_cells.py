@@ -18,14 +18,12 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.errors import StreamError
-from tap_xero.paging.endpoint import to_raw
+from tap_xero.paging.rows import NULL, Row, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_xero.paging.endpoint import Row
 
-NULL = Raw(b"null")
 # Plain as Xero writes numbers, or with thousands set apart; a percentage is text.
 _NUMBER = re.compile(r"-?(0|[1-9]\d*|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -42,7 +40,7 @@ class Attribute(msgspec.Struct):
 class Cell(msgspec.Struct):
     """A cell: text, even where it is a number."""
 
-    Value: Raw = Raw(b"null")
+    Value: Raw = NULL
     Attributes: list[Attribute] | None = None
 
 
@@ -72,7 +70,7 @@ def cell_rows(reports: Iterable[Row], base: Row) -> list[Row]:
         try:
             for cells in _numbered(report):
                 number += 1
-                rows += (head | {"RowNumber": to_raw(number)} | cell for cell in cells)
+                rows += (head | {"RowNumber": encode(number)} | cell for cell in cells)
         except (msgspec.DecodeError, RecursionError) as error:
             name = bytes(report.get("ReportName", NULL)).decode()
             raise StreamError(f"report {name}: not the shape of a report: {error}") from None
@@ -92,7 +90,7 @@ def _head(report: Row) -> Row:
         titles = _TITLES.decode(report.get("ReportTitles", NULL)) or []
     except msgspec.DecodeError:
         titles = []
-    return head | {"ReportTitles": to_raw("\n".join(title or "" for title in titles))}
+    return head | {"ReportTitles": encode("\n".join(title or "" for title in titles))}
 
 
 def _flat(
@@ -134,21 +132,21 @@ def _described(row: ReportRow, path: tuple[str, ...], title: str | None) -> Row:
     }
     account = attributes.get("account")
     return {
-        "SectionPath": to_raw(" / ".join(path)),
-        "RowType": to_raw(row.RowType),
-        "RowTitle": to_raw(title),
-        "AccountID": to_raw(account if account and _UUID.fullmatch(account) else None),
+        "SectionPath": encode(" / ".join(path)),
+        "RowType": encode(row.RowType),
+        "RowTitle": encode(title),
+        "AccountID": encode(account if account and _UUID.fullmatch(account) else None),
         # Xero writes FXGROUPID where currency gains of several accounts are one row.
-        "AccountGroup": to_raw(None if account and _UUID.fullmatch(account) else account),
-        "InvoiceID": to_raw(attributes.get("invoice")),
+        "AccountGroup": encode(None if account and _UUID.fullmatch(account) else account),
+        "InvoiceID": encode(attributes.get("invoice")),
     }
 
 
 def _contact_cells(contact: dict[str, Raw]) -> list[Row]:
     """Return the records of a contact of a 1099 report, whose fields are its columns."""
     head = {
-        "SectionPath": to_raw(""),
-        "RowType": to_raw("Contact"),
+        "SectionPath": encode(""),
+        "RowType": encode("Contact"),
         "RowTitle": contact.get("Name", NULL),
         "ContactID": contact.get("ContactId", contact.get("ContactID", NULL)),
     }
@@ -168,10 +166,10 @@ def _scalar(value: Raw) -> str | None:
 
 def _cell(number: int, column: str | None, text: str | None) -> Row:
     return {
-        "ColumnNumber": to_raw(number),
-        "ColumnTitle": to_raw(column),
+        "ColumnNumber": encode(number),
+        "ColumnTitle": encode(column),
         "Value": _number(text),
-        "Text": to_raw(text),
+        "Text": encode(text),
     }
 
 

@@ -13,12 +13,9 @@ from datetime import date, datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Raw
-
 from tap_xero import dates
-from tap_xero.paging.endpoint import Row, closed, opened, to_raw
-from tap_xero.paging.pages import Outlook, Page, Pager, Start
+from tap_xero.paging.pages import Estimate, Page, Pager, Start
+from tap_xero.paging.rows import NULL, Row, decode_rows, encode, encode_rows, nested, text
 from tap_xero.paging.seek import MODIFIED_SINCE
 from tap_xero.streams.report_cells import cell_rows
 from tap_xero.streams.report_settings import month_end, month_start
@@ -27,11 +24,10 @@ from tap_xero.streams.stream import PagerBySettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tap_xero.paging.endpoint import ListPage, XeroList
+    from tap_xero.paging.endpoint import Endpoint, EndpointPage
     from tap_xero.streams.report_settings import ReportSettings
 
 PERIOD_END = "PeriodEndDate"
-_NULL = Raw(b"null")
 FIRST_1099_YEAR = 2012  # developer.xero.com, Reports
 
 
@@ -76,23 +72,23 @@ def monthly(
     return PagerBySettings(bind)
 
 
-def _read_months(report: _Monthly, xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _read_months(report: _Monthly, endpoint: Endpoint, start: Start) -> Iterator[Page]:
     months = list(_months(report.settings, start))
     for month in months:
         rows: list[Row] = []
         for basis in report.bases:
             request = report.request(month, basis)
-            source = xero_list.ask(None, **request)
+            source = endpoint.ask(None, **request)
             tracking = request.get("trackingCategoryID")
             base = _base(month, report.settings, Basis=basis, TrackingCategoryID=tracking)
-            rows += cell_rows(opened(source.rows), base)
-        yield Page(closed(rows), source, complete_to=_ms(month.end), last=month == months[-1])
+            rows += cell_rows(decode_rows(source.rows), base)
+        yield Page(encode_rows(rows), source, complete_to=_ms(month.end), last=month == months[-1])
 
 
-def _peek_at_months(report: _Monthly, xero_list: XeroList, start: Start) -> Outlook:
+def _peek_at_months(report: _Monthly, endpoint: Endpoint, start: Start) -> Estimate:
     months = list(_months(report.settings, start))
-    xero_list.ask(None, **report.request(months[-1], report.bases[0]))
-    return Outlook(None, calls=len(months) * len(report.bases))
+    endpoint.ask(None, **report.request(months[-1], report.bases[0]))
+    return Estimate(None, calls=len(months) * len(report.bases))
 
 
 def _by_year(settings: ReportSettings) -> Pager:
@@ -103,19 +99,19 @@ def _by_year(settings: ReportSettings) -> Pager:
     return Pager(partial(_read_years, settings), partial(_peek_at_years, settings))
 
 
-def _read_years(settings: ReportSettings, xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _read_years(settings: ReportSettings, endpoint: Endpoint, start: Start) -> Iterator[Page]:
     years = _years(settings, start)
     for year in years:
-        answer = xero_list.ask(reportYear=str(year))
+        answer = endpoint.ask(reportYear=str(year))
         period = Period(date(year, 1, 1), date(year, 12, 31))
-        rows = cell_rows(opened(answer.rows), _base(period, settings))
-        yield Page(closed(rows), answer, complete_to=_ms(period.end), last=year == years[-1])
+        rows = cell_rows(decode_rows(answer.rows), _base(period, settings))
+        yield Page(encode_rows(rows), answer, complete_to=_ms(period.end), last=year == years[-1])
 
 
-def _peek_at_years(settings: ReportSettings, xero_list: XeroList, start: Start) -> Outlook:
+def _peek_at_years(settings: ReportSettings, endpoint: Endpoint, start: Start) -> Estimate:
     years = _years(settings, start)
-    xero_list.ask(reportYear=str(years[-1]))
-    return Outlook(None, calls=len(years))
+    endpoint.ask(reportYear=str(years[-1]))
+    return Estimate(None, calls=len(years))
 
 
 def _years(settings: ReportSettings, start: Start) -> list[int]:
@@ -140,58 +136,50 @@ def by_contact(side: str) -> PagerBySettings:
 
 
 def _read_contacts(
-    side: str, settings: ReportSettings, xero_list: XeroList, start: Start
+    side: str, settings: ReportSettings, endpoint: Endpoint, start: Start
 ) -> Iterator[Page]:
     month = _month_of(settings.today)
     read_before: set[str] = set()
-    for page in MODIFIED_SINCE.pages(_contacts(xero_list), Start(page_size=start.page_size)):
+    for page in MODIFIED_SINCE.pages(_contacts(endpoint), Start(page_size=start.page_size)):
         source = replace(page.source, pagination=None)  # it counts contacts, not cells
         for uid in sorted({*_owing(page.rows, side)} - read_before):
             read_before.add(uid)
-            answer = _ask_for_contact(xero_list, uid, month)
-            rows = cell_rows(opened(answer.rows), _base(month, settings, ContactID=uid))
+            answer = _ask_for_contact(endpoint, uid, month)
+            rows = cell_rows(decode_rows(answer.rows), _base(month, settings, ContactID=uid))
             # Each contact is a page, so its rows are written whatever happens to the next call.
-            yield Page(closed(rows), source)
+            yield Page(encode_rows(rows), source)
         complete_to = _ms(month.end) if page.last else None
         yield Page([], source, complete_to=complete_to, last=page.last)
 
 
 def _peek_at_contacts(
-    side: str, settings: ReportSettings, xero_list: XeroList, start: Start
-) -> Outlook:
-    contacts = _contacts(xero_list)
+    side: str, settings: ReportSettings, endpoint: Endpoint, start: Start
+) -> Estimate:
+    contacts = _contacts(endpoint)
     first = contacts.ask(None, **contacts.page_params(1, start.page_size))
     owing = sorted(_owing(first.rows, side))
     if owing:
-        _ask_for_contact(xero_list, owing[0], _month_of(settings.today))
+        _ask_for_contact(endpoint, owing[0], _month_of(settings.today))
     may_go_on = len(first.rows) >= start.page_size
-    return Outlook(None, calls=1 + len(owing), at_least=may_go_on)
+    return Estimate(None, calls=1 + len(owing), at_least=may_go_on)
 
 
-def _ask_for_contact(xero_list: XeroList, uid: str, month: Period) -> ListPage:
-    return xero_list.ask(contactId=uid, date=month.end.isoformat())
+def _ask_for_contact(endpoint: Endpoint, uid: str, month: Period) -> EndpointPage:
+    return endpoint.ask(contactId=uid, date=month.end.isoformat())
 
 
-def _contacts(report: XeroList) -> XeroList:
+def _contacts(report: Endpoint) -> Endpoint:
     return report.beside(
         "Contacts", "ContactID", order="UpdatedDateUTC ASC", includeArchived="true"
     )
 
 
 def _owing(contacts: Iterable[bytes], side: str) -> Iterator[str]:
-    for contact in opened(contacts):
-        balance = _inside(_inside(contact, "Balances"), side)
-        outstanding = bytes(balance.get("Outstanding", _NULL))
+    for contact in decode_rows(contacts):
+        balance = nested(nested(contact, "Balances"), side)
+        outstanding = bytes(balance.get("Outstanding", NULL))
         if outstanding.strip(b"-0.") not in (b"", b"null"):
-            yield msgspec.json.decode(contact["ContactID"], type=str)
-
-
-def _inside(row: Row, name: str) -> Row:
-    """Return the object that a field holds; one without fields where it holds none."""
-    try:
-        return msgspec.json.decode(row.get(name, _NULL), type=Row)
-    except msgspec.DecodeError:  # `[]` or null
-        return {}
+            yield text(contact, "ContactID")
 
 
 def _months(settings: ReportSettings, start: Start) -> Iterator[Period]:
@@ -221,7 +209,7 @@ def _base(period: Period, settings: ReportSettings, **more: str | None) -> Row:
         "ReadDateUTC": settings.now.isoformat(),
         **more,
     }
-    return {name: to_raw(value) for name, value in values.items()}
+    return {name: encode(value) for name, value in values.items()}
 
 
 def _as_of(period: Period, _: ReportSettings) -> dict[str, str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_xero.errors import MissingScopeError
-from tap_xero.paging.endpoint import XeroList, not_ready
-from tap_xero.paging.pages import ONE_ANSWER
+from tap_xero.paging.endpoint import Endpoint, never_as_record
+from tap_xero.paging.one_answer import ONE_ANSWER
 from tap_xero.streams.report_settings import report_settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_xero.client import Client
     from tap_xero.config import Config
     from tap_xero.errors import StreamError
-    from tap_xero.paging.endpoint import Ready
+    from tap_xero.paging.endpoint import AsRecord
     from tap_xero.paging.pages import Pager
     from tap_xero.streams.report_settings import ReportSettings
 
@@ -122,9 +122,11 @@ _BROAD = {
 }
 
 
-def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not_ready) -> XeroList:
-    """Return the list of Xero behind a stream; `ready` knows records that can be written."""
-    return XeroList(
+def open_endpoint(
+    client: Client, stream: Stream, config: Config, as_record: AsRecord = never_as_record
+) -> Endpoint:
+    """Return the endpoint that a stream is read from; see `Endpoint` for `as_record`."""
+    return Endpoint(
         client,
         stream.path,
         rows_key=stream.rows_key or stream.path,
@@ -132,7 +134,7 @@ def open_list(client: Client, stream: Stream, config: Config, ready: Ready = not
         replication_key=stream.replication_key if stream.takes_modified_since else None,
         params=stream.request_params(config),
         page_size=stream.page_size,
-        ready=ready,
+        as_record=as_record,
     )
 
 

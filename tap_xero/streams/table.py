@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from tap_xero.paging.pages import JOURNAL_NUMBERS, ONE_ANSWER
+from tap_xero.paging.journals import JOURNAL_NUMBERS
+from tap_xero.paging.one_answer import ONE_ANSWER
 from tap_xero.paging.seek import MODIFIED_SINCE
 from tap_xero.paging.sweep import PAGE_NUMBERS
 from tap_xero.streams import reports

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tap_xero.demo import DemoXero
 from tap_xero.output import conform, date_fields
-from tap_xero.paging.endpoint import not_ready
+from tap_xero.paging.endpoint import never_as_record
 from tap_xero.paging.pages import Page
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import LISTS
@@ -167,8 +167,8 @@ def test_a_row_that_was_looked_at_when_read_is_the_same_as_one_that_was_not(stre
     @given(st.lists(any_row | raw_answers.objects(schema), max_size=3))
     def same(rows: list[Tree]) -> None:
         body = raw_answers.answer(rows, stream)
-        looked_at = raw_answers.page(body, stream, records.ready)
-        as_sent = raw_answers.page(body, stream, not_ready)
+        looked_at = raw_answers.page(body, stream, records.as_record)
+        as_sent = raw_answers.page(body, stream, never_as_record)
         assert looked_at.stamps == as_sent.stamps
         assert looked_at.ids == as_sent.ids
         written = records.lines(Page(looked_at.rows, looked_at))
@@ -439,14 +439,14 @@ def test_rows_that_are_no_records_are_left_out_with_a_warning(
 
 def test_rows_without_a_key_are_told_apart_by_what_they_hold() -> None:
     body = b'{"Invoices":[{"Total":1},{"Total":2},{"InvoiceID":5},{"InvoiceID":"5"}]}'
-    for ready in (raw_answers.compiled().ready, not_ready):
+    for ready in (raw_answers.compiled().as_record, never_as_record):
         assert len(set(raw_answers.page(body, "invoices", ready).ids)) == 4
 
 
 def test_an_absurd_date_header_leaves_the_clock_to_the_answer() -> None:
     body = b'{"DateTimeUTC":"/Date(1000)/","Invoices":[]}'
     odd = "Mon, 06 Nov 99999999999999999999 08:00:00 GMT"
-    assert raw_answers.page(body, "invoices", not_ready, Date=odd).server_ms == 1000
+    assert raw_answers.page(body, "invoices", never_as_record, Date=odd).server_ms == 1000
 
 
 def test_an_answer_without_rows_gives_no_lines() -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tap_xero.client import Answer
 from tap_xero.output.records import Records
-from tap_xero.paging.endpoint import XeroList
+from tap_xero.paging.endpoint import Endpoint
 from tap_xero.paging.pages import Page
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import STREAM_BY_ID
@@ -28,7 +28,7 @@ from tap_xero.transport.json_text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_xero.paging.endpoint import ListPage, Ready
+    from tap_xero.paging.endpoint import AsRecord, EndpointPage
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | bytes"
 
@@ -67,7 +67,7 @@ def lines(body: bytes, stream: str = "invoices", made: Records | None = None) ->
     has made others before, of which none may depend.
     """
     made = made or _in_use(stream)
-    source = page(body, stream, made.ready)
+    source = page(body, stream, made.as_record)
     text = b"".join(made.lines(Page(source.rows, source)))
     assert text.endswith(b"\n") or not text
     return text.split(b"\n")[:-1]
@@ -86,19 +86,19 @@ def compiled(
 _in_use = cache(compiled)
 
 
-def page(body: bytes, stream: str, ready: Ready, **headers: str) -> ListPage:
+def page(body: bytes, stream: str, as_record: AsRecord, **headers: str) -> EndpointPage:
     """Return the page that the tap makes of an answer of these bytes and headers."""
     row = STREAM_BY_ID[stream]
-    xero_list = XeroList(
+    endpoint = Endpoint(
         _Client(body, headers),  # type: ignore[arg-type]
         row.path,
         rows_key=row.rows_key or row.path,
         key_properties=row.key_properties,
         replication_key=row.replication_key,
         params={},
-        ready=ready,
+        as_record=as_record,
     )
-    return xero_list.ask()
+    return endpoint.ask()
 
 
 def records(

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from tap_xero.config import Config
     from tap_xero.demo import Call
-    from tap_xero.paging.endpoint import XeroList
+    from tap_xero.paging.endpoint import Endpoint
     from tap_xero.paging.pages import Pager, Start
     from tap_xero.streams.stream import Stream
 
@@ -464,9 +464,9 @@ class Turns:
 
     def pages(
         self,
-        pages: Callable[[XeroList, Start], Iterator[Page]],
+        pages: Callable[[Endpoint, Start], Iterator[Page]],
         name: str,
-        xero_list: XeroList,
+        endpoint: Endpoint,
         start: Start,
     ) -> Iterator[Page]:
         """Run the pager of the stream `name`, a page at a time."""
@@ -477,7 +477,7 @@ class Turns:
                 self._draw()
         try:
             if self._may_go_on(name):
-                for page in pages(xero_list, start):
+                for page in pages(endpoint, start):
                     yield page
                     if not self._may_go_on(name):
                         return
@@ -523,7 +523,7 @@ def _config() -> Config:
         return load(xero, refresh_token=None, access_token="given")
 
 
-def _read_by(stream: Stream, pages: Callable[[XeroList, Start], Iterator[Page]]) -> Stream:
+def _read_by(stream: Stream, pages: Callable[[Endpoint, Start], Iterator[Page]]) -> Stream:
     return replace(stream, pager=replace(_pager(stream), pages=pages))
 
 
@@ -539,10 +539,10 @@ def page_numbers_alone(stream: Stream) -> Stream:
     return _read_by(stream, _naive) if stream.replication_key == "UpdatedDateUTC" else stream
 
 
-def _naive(xero_list: XeroList, start: Start) -> Iterator[Page]:
+def _naive(endpoint: Endpoint, start: Start) -> Iterator[Page]:
     for number in range(1, 100):
-        params = xero_list.page_params(number, start.page_size)
-        source = xero_list.ask(start.since, **params)
+        params = endpoint.page_params(number, start.page_size)
+        source = endpoint.ask(start.since, **params)
         yield Page(list(source.rows), source, newest(source), last=not source.rows)
         if not source.rows:
             return
