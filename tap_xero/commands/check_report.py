@@ -26,7 +26,7 @@ class Finding:
     """What a sync of one stream would meet.
 
     `readable` is None if the check did not ask. `failure` says why the stream cannot be read;
-    `is_forgiven` says that nobody asked for the stream. The others are as in `Outlook`.
+    `is_forgiven` says that nobody asked for the stream. The others are as in `Estimate`.
     """
 
     stream: str
