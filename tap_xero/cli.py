@@ -82,13 +82,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_mutually_exclusive_group()
     add = commands.add_argument
     add("--authorize", action="store_true", help="log in to Xero and keep the tokens in the config")
-    add("--check", action="store_true", help="say what a sync would read, and what it may not")
+    add("--check", "--test", action="store_true",
+        help="say what a sync would read, and what it may not")  # fmt: skip
     add("-d", "--discover", action="store_true", help="print the catalog; no call to Xero")
     add("--about", action="store_true", help="print settings and streams")
     add("--version", action="version", version=f"tap-xero {__version__}")
     add = parser.add_argument
     add("--demo", action="store_true", help="use a demo Xero inside this process; no account")
-    add("--format", choices=["text", "json"], default="text", help="of --about and --check")
+    add("--select", metavar="STREAMS", help="with --discover: the streams to select, such as "
+        "invoices,contacts, or '*' for all")  # fmt: skip
+    add("--format", choices=["text", "json", "markdown"], default="text",
+        help="of --about and --check (markdown: of --about)")  # fmt: skip
     add("--no-browser", action="store_true", help="with --authorize: paste the answer instead")
     add("--port", type=int, default=PORT, help=f"with --authorize: of the redirect address "
         f"http://localhost:PORT/callback (default {PORT})")  # fmt: skip
@@ -98,13 +102,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Raise InputError for arguments that do not belong together."""
+    if arguments.authorize and arguments.demo:
+        raise InputError("--demo is logged in already: leave out --authorize")
+    if arguments.select is not None and not arguments.discover:
+        raise InputError("--select goes with --discover, which prints a catalog for --catalog")
+    if arguments.format == "markdown" and not arguments.about:
+        raise InputError("--format markdown goes with --about")
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Return the names in a list such as "invoices, contacts"; None if there is no list."""
+    if text is None:
+        return None
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def _command(arguments: argparse.Namespace) -> int:
+    _check_arguments(arguments)
     if arguments.about:
         from tap_xero.commands import about
 
         return about.run(arguments.format)
-    if arguments.authorize and arguments.demo:
-        raise InputError("--demo is logged in already: leave out --authorize")
     return _with_inputs(arguments)
 
 
@@ -117,7 +137,7 @@ def _with_inputs(arguments: argparse.Namespace) -> int:
     if arguments.discover:
         from tap_xero.commands import discover_command
 
-        return discover_command.run(inputs)
+        return discover_command.run(inputs, _names(arguments.select))
     if arguments.authorize:
         from tap_xero.commands import authorize
 

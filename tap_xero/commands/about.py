@@ -1,21 +1,24 @@
-"""What the tap is and takes: `--about`, as text or in the form that Meltano's hub reads."""
+"""What the tap is and takes: `--about`, as text, Markdown or the JSON that Meltano's hub reads."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_xero import __version__
 from tap_xero.commands.printing import print_text
 from tap_xero.config import CONFIG_SCHEMA, allowed
 from tap_xero.streams.table import STREAMS
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 CAPABILITIES = ("about", "catalog", "discover", "properties", "state", "activate-version")
 
 
 def run(form: str) -> int:
-    """Print the settings and streams as `form`, "text" or "json"; return the exit code."""
-    print_text(as_json() if form == "json" else as_text())
+    """Print settings and streams as `form`, a key of FORMS; return the exit code."""
+    print_text(FORMS[form]())
     return 0
 
 
@@ -43,10 +46,35 @@ def as_text() -> str:
     facts = about()
     lines = [f"{facts['name']} {facts['version']}: {facts['description']}", "", "Settings:"]
     for key, schema in CONFIG_SCHEMA["properties"].items():
-        default = f" (default {schema['default']})" if "default" in schema else ""
-        lines += [f"  {key}{default}", f"      {schema['description']}", f"      {allowed(schema)}"]
+        lines += [
+            f"  {key}{_required_or_default(key, schema)}",
+            f"      {schema['description']}",
+            f"      {allowed(schema)}",
+        ]
     lines += ["", "Streams:", *(f"  {name}" for name in facts["streams"])]
     return "\n".join(lines) + "\n"
+
+
+def as_markdown() -> str:
+    """Return the same as a page of Markdown, in the order of SDK taps."""
+    facts = about()
+    lines = [f"# `{facts['name']}` {facts['version']}", "", facts["description"], ""]
+    lines += ["## Capabilities", "", *(f"* `{name}`" for name in facts["capabilities"]), ""]
+    lines += ["## Settings", "", "| Setting | Required | Default | Description |"]
+    lines += ["|:--------|:--------:|:-------:|:------------|"]
+    for key, schema in CONFIG_SCHEMA["properties"].items():
+        required = "yes" if key in CONFIG_SCHEMA["required"] else "no"
+        default = f"`{json.dumps(schema['default'])}`" if "default" in schema else ""
+        meaning = f"{schema['description']} ({allowed(schema)})".replace("|", "\\|")
+        lines.append(f"| {key} | {required} | {default} | {meaning} |")
+    lines += ["", "## Streams", "", *(f"* `{name}`" for name in facts["streams"])]
+    return "\n".join(lines) + "\n"
+
+
+def _required_or_default(key: str, schema: Mapping[str, Any]) -> str:
+    if key in CONFIG_SCHEMA["required"]:
+        return " (required)"
+    return f" (default {schema['default']})" if "default" in schema else ""
 
 
 def _settings() -> dict[str, Any]:
@@ -57,3 +85,6 @@ def _settings() -> dict[str, Any]:
             for key, schema in CONFIG_SCHEMA["properties"].items()
         },
     }
+
+
+FORMS = {"text": as_text, "json": as_json, "markdown": as_markdown}

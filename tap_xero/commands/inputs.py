@@ -58,10 +58,13 @@ class Inputs:
 
         Raises InputError if the catalog is not valid.
         """
+        line_tables, with_tenant = config.line_tables, config.tenant_ids is not None
         if self.catalog_file is None:
-            return default_selection(line_tables=config.line_tables)
+            return default_selection(line_tables=line_tables, with_tenant=with_tenant)
         catalog = read_object(self.catalog_file)
-        return selection(catalog, self.catalog_file, line_tables=config.line_tables)
+        return selection(
+            catalog, self.catalog_file, line_tables=line_tables, with_tenant=with_tenant
+        )
 
     def arguments(self) -> str:
         """Return the arguments that name the config and the catalog, as a user types them."""

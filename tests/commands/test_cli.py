@@ -16,6 +16,7 @@ import pytest
 
 from tap_xero import __version__
 from tap_xero.cli import main
+from tap_xero.config import CONFIG_SCHEMA
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.discover import catalog
 from tests.support.run_tap import catalog_of, log_left_as_it_is, log_lines, tap
@@ -121,17 +122,54 @@ def test_about_is_in_the_form_that_meltanos_hub_reads() -> None:
     assert {"catalog", "state", "discover", "about"} <= set(about["capabilities"])
     assert about["settings"]["required"] == ["start_date"]
     secrets = {key for key, part in about["settings"]["properties"].items() if part.get("secret")}
-    assert secrets == {"client_secret", "refresh_token", "access_token"}
+    assert secrets == {"client_secret", "refresh_token", "access_token", "token_store"}
 
 
 def test_about_for_people_lists_every_setting() -> None:
     told = tap("--about").stdout.decode()
     assert "calls_per_minute (default 60)" in told
+    assert "  start_date (required)\n" in told
     assert "  invoices\n" in told
+
+
+def test_about_as_markdown_has_a_row_for_each_setting() -> None:
+    page = tap("--about", "--format=markdown").stdout.decode()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    assert [row[0].removeprefix("| ") for row in rows[1:]] == list(CONFIG_SCHEMA["properties"])
+    assert {row[0]: row[1] for row in rows}["| start_date"] == "yes"
+    assert {len(row) for row in rows} == {4}
+
+
+def selected(printed: bytes) -> set[str]:
+    entries = json.loads(printed)["streams"]
+    return {
+        entry["tap_stream_id"]
+        for entry in entries
+        for part in entry["metadata"]
+        if not part["breadcrumb"] and part["metadata"]["selected"]
+    }
+
+
+def test_discovery_selects_just_the_streams_it_is_given() -> None:
+    run = tap("--discover", "--select", "invoices, journals")
+    assert run.returncode == 0, run.stderr.decode()
+    assert selected(run.stdout) == {"invoices", "journals"}
+    every = tap("--discover", "--select", "*").stdout
+    assert selected(every) == {entry["tap_stream_id"] for entry in catalog()["streams"]}
+
+
+def test_test_is_another_name_for_check(tmp_path: Path, xero: DemoXero) -> None:
+    wanted = write(tmp_path / "catalog.json", catalog_of(["currencies"]))
+    run = tap("--test", "--config", config_of(tmp_path, xero), "--catalog", wanted)
+    assert run.returncode == 0, run.stderr.decode()
+    assert b"This check made" in run.stdout
 
 
 BAD_INPUT: list[tuple[list[str], str]] = [
     ([], "no config"),
+    (["--discover", "--select", "wishes"], "there is no stream 'wishes'"),
+    (["--config", "good.json", "--select", "invoices"], "--select goes with --discover"),
+    (["--check", "--format", "markdown"], "--format markdown goes with --about"),
     (["--demo", "--authorize"], "--demo is logged in already"),
     (["--config", "missing.json"], "missing.json: cannot be read"),
     (["--config", "empty.json"], "empty.json: the file is empty"),
