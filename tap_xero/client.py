@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tap_xero import metrics
+from singer import metrics
+
 from tap_xero.clock import Clock
 from tap_xero.errors import (
     DayLimitError,
@@ -210,13 +211,11 @@ class Client:
             reply = self._transport.send(request, self._config.request_timeout)
         finally:
             status = reply.status if reply else None
-            tags = {
-                "endpoint": call.path,
-                "http_status_code": status,
-                "status": metrics.status(failed=status not in _GOOD),
-            }
+            outcome = metrics.Status.succeeded if status in _GOOD else metrics.Status.failed
+            tags = {"endpoint": call.path, "http_status_code": status, "status": outcome}
             call.seconds = self.clock.monotonic() - started
-            metrics.log(LOGGER, "timer", "http_request_duration", call.seconds, tags)
+            point = metrics.Point("timer", "http_request_duration", call.seconds, tags)
+            metrics.log(LOGGER, point)
             with self._lock:
                 self.usage.add(reply.size if reply else 0)
         return reply
@@ -245,7 +244,7 @@ class Client:
         said = error_answers.explanation(reply)
         if reply.status in (401, 403):
             self._raise_forbidden(call.path, reply, said)
-        if _is_passing(reply.status):
+        if error_answers.is_passing(reply.status):
             after = error_answers.retry_after(reply.headers, now)
             is_slow = reply.status == _GATEWAY_TIMEOUT
             raise TransientError(f"status {reply.status}, {said}", after=after, is_slow=is_slow)
@@ -298,11 +297,6 @@ _MEANINGS = {
     410: "Xero has removed this path",
     501: "Xero has not made this",
 }
-
-
-def _is_passing(status: int) -> bool:
-    """Redirects too: they come from proxies that want a login, and are never followed."""
-    return status in (408, 425) or 300 <= status < 400 or (status >= 500 and status != 501)  # noqa: PLR2004
 
 
 def _meaning(status: int, said: str) -> str:

@@ -29,8 +29,10 @@ from tap_xero.commands.inputs import scopes as scopes_for
 from tap_xero.commands.loopback import Loopback, redirect_address
 from tap_xero.commands.organisation import describe, read_organisation
 from tap_xero.errors import AuthorizeError, InputError, SkipStreamError
-from tap_xero.login.auth import Connection, XeroAuth, choose_connection, exchange_code
-from tap_xero.login.refresh_token import TokenFile, update_file
+from tap_xero.login.auth import XeroAuth
+from tap_xero.login.connections import Tenant, choose_tenant
+from tap_xero.login.token_endpoint import exchange_code
+from tap_xero.login.token_file import TokenFile, update_file
 from tap_xero.transport.exchange import Transport
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from tap_xero.commands.inputs import Inputs
     from tap_xero.config import Config
-    from tap_xero.login.auth import TokenAnswer
+    from tap_xero.login.token_endpoint import Token
 
 # Without it Xero gives no refresh token.
 OFFLINE = "offline_access"
@@ -223,14 +225,14 @@ def _check_user(granted: Config, transport: Transport, clock: Clock) -> None:
     XeroAuth(alone, transport, clock).token()
 
 
-def _save_token(config: Config, answer: TokenAnswer, store: TokenFile, clock: Clock) -> None:
+def _save_token(config: Config, answer: Token, store: TokenFile, clock: Clock) -> None:
     if answer.refresh_token is None:
         raise AuthorizeError(
             f"Xero gave no refresh token: allow {OFFLINE} among the scopes of the app"
         )
     try:
         with store.locked(clock):
-            store.keep(answer.refresh_token)
+            store.save(answer.refresh_token)
     except OSError as error:
         raise AuthorizeError(
             f"{store.name}: the tokens could not be saved ({error.strerror}): correct that and run "
@@ -250,7 +252,7 @@ def _set(path: str, key: str, value: str | None, clock: Clock) -> None:
         say(f"{path} cannot be written ({error.strerror}): {wish} there.")
 
 
-def _save_tenant(config: Config, chosen: Connection, clock: Clock) -> None:
+def _save_tenant(config: Config, chosen: Tenant, clock: Clock) -> None:
     if config.tenant_id == chosen.tenant_id:
         return
     if config.path:
@@ -259,7 +261,7 @@ def _save_tenant(config: Config, chosen: Connection, clock: Clock) -> None:
         say(f"Set TAP_XERO_TENANT_ID={chosen.tenant_id}")
 
 
-def _choose(connections: Sequence[Connection], config: Config) -> Connection:
+def _choose(connections: Sequence[Tenant], config: Config) -> Tenant:
     """Return the organisation that the config names, the only one, or the one that is picked."""
     named = [each for each in connections if each.tenant_id == config.tenant_id]
     if named:
@@ -267,18 +269,18 @@ def _choose(connections: Sequence[Connection], config: Config) -> Connection:
     if config.tenant_id:
         say(f"tenant_id {config.tenant_id} is none of the organisations that the login reaches.")
     elif config.organization_name:
-        return _announced(choose_connection(connections, config.organization_name))
+        return _announced(choose_tenant(connections, config.organization_name))
     if len(connections) > 1:
         return _announced(_pick(connections))
-    return _announced(choose_connection(connections, None))
+    return _announced(choose_tenant(connections, None))
 
 
-def _announced(chosen: Connection) -> Connection:
+def _announced(chosen: Tenant) -> Tenant:
     say(f"Organisation: {chosen.name} ({chosen.tenant_id}).")
     return chosen
 
 
-def _pick(connections: Sequence[Connection]) -> Connection:
+def _pick(connections: Sequence[Tenant]) -> Tenant:
     say("The login reaches:")
     for number, each in enumerate(connections, 1):
         say(f"  {number}  {each.name} ({each.tenant_id})")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from tap_xero import metrics
+from singer import metrics
+
 from tap_xero.commands.failures import Failure, reasons
 from tap_xero.commands.words import count
 from tap_xero.errors import StreamError
@@ -36,12 +37,15 @@ def log_summary(figures: Mapping[str, Any], *, failed: bool) -> None:
     streams = figures["streams"] if figures["calls"] else {}
     for name, part in streams.items():
         LOGGER.info("%s: %s", name, _line(part))
-        metrics.log(LOGGER, "counter", "record_count", part["rows"], {"endpoint": name})
+        rows = metrics.Point("counter", "record_count", part["rows"], {"endpoint": name})
+        metrics.log(LOGGER, rows)
     if streams:
         LOGGER.info("in all: %s", _amounts(figures))
-    tags = {"job_type": "sync", "status": metrics.status(failed=failed)}
-    metrics.log(LOGGER, "timer", "job_duration", figures["seconds"], tags)
-    metrics.log(LOGGER, "summary", "sync_summary", figures["rows"], {**figures, "streams": streams})
+    status = metrics.Status.failed if failed else metrics.Status.succeeded
+    tags = {"job_type": "sync", "status": status}
+    metrics.log(LOGGER, metrics.Point("timer", "job_duration", figures["seconds"], tags))
+    shown = {**figures, "streams": streams}
+    metrics.log(LOGGER, metrics.Point("summary", "sync_summary", figures["rows"], shown))
 
 
 def summary(runs: Sequence[Outcome], state: State, usage: Usage, seconds: float) -> dict[str, Any]:

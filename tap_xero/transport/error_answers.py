@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -146,3 +147,15 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
     return seconds if 0 <= seconds <= LONGEST_DAY else None
+
+
+def is_passing(status: int) -> bool:
+    """Say whether another try may not meet this status.
+
+    Redirects count too: they come from proxies that want a login, and the tap never follows them.
+    """
+    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
+        return True
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    is_server_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_redirect or (is_server_fault and status != HTTPStatus.NOT_IMPLEMENTED)

@@ -1,28 +1,23 @@
-"""One HTTP exchange: send a request, read the whole answer, or say in words why that failed.
+"""One HTTP exchange: send a request and read the whole answer.
 
-Sessions of `requests` are not promised to be safe for several threads, so each exchange borrows
-one and gives it back; there are never more than calls in flight. The request goes straight to
-the session's adapter, which follows no redirect and keeps no cookie, so a token never reaches
-a host that was not asked for. Proxies and CA bundles come from the environment as usual, but no
-proxy is asked for this machine itself.
+Sessions of `requests` are not promised to be safe for several threads. So each exchange borrows a
+session and gives it back, and there are at most as many sessions as calls in flight. The request
+goes straight to the session's adapter. The adapter follows no redirect and keeps no cookie, so a
+token never reaches another host. Proxies and CA bundles come from the environment as usual, but
+calls to this machine use no proxy.
 
-The body is read in one piece and unpacked by one call of zlib: half to three quarters of the
-CPU that `response.content` takes for a page of 3 MB.
+The body is read in one piece and unpacked by one call of zlib. For a page of 3 MB this takes half
+to three quarters of the CPU of `response.content`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import logging
-import os
 import re
-import socket
-import ssl
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -32,11 +27,12 @@ import requests.utils
 import urllib3.exceptions
 
 from tap_xero.errors import UnreachableError
+from tap_xero.transport.connection_errors import failure, no_address, too_slow
 from tap_xero.transport.deadlines import DeadlineAdapter
-from tap_xero.transport.retries import TIMEOUT, TransientError
+from tap_xero.transport.retries import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from requests.auth import AuthBase
 
@@ -49,8 +45,6 @@ CONNECT_SECONDS = 30.0
 GZIP = 16 + zlib.MAX_WBITS
 # Xero's JSON shrinks to a tenth or so; a good first guess spares growing the buffer.
 USUAL_GAIN = 10
-FORBIDDEN = 403
-PROXY_LOGIN_REQUIRED = 407
 
 
 @dataclass(frozen=True)
@@ -167,14 +161,14 @@ def _exchange(
             packed = response.raw.read(decode_content=False)
         except (requests.exceptions.InvalidURL, UnicodeError):
             # The cause stays out of the traceback: it can hold the proxy's password.
-            raise _no_address(url, proxies) from None
+            raise no_address(url, proxies) from None
         except (OSError, urllib3.exceptions.HTTPError) as error:
             if deadline.is_over:
-                raise _too_slow(timeout) from error
-            raise _failure(error, url, bundle, timeout) from error
+                raise too_slow(timeout) from error
+            raise failure(error, url, bundle, timeout) from error
     # A body without a length looks complete when its socket is shut down.
     if deadline.is_over:
-        raise _too_slow(timeout)
+        raise too_slow(timeout)
     body = _unpacked(packed, response.headers.get("Content-Encoding", ""))
     return Reply(response.status_code, response.headers, body, len(packed))
 
@@ -182,21 +176,6 @@ def _exchange(
 def _is_here(url: str) -> bool:
     """Say whether a call does not leave this machine."""
     return bool(re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(url).hostname or ""))
-
-
-def _no_address(url: str, proxies: Mapping[str, str]) -> UnreachableError:
-    if requests.utils.select_proxy(url, dict(proxies)):
-        reason = (
-            "the proxy in HTTPS_PROXY is not a valid address; escape special characters in its "
-            "password (%23 for #)"
-        )
-    else:
-        reason = "the address is not valid; see api_url and identity_url"
-    return UnreachableError(f"{urlsplit(url).netloc} cannot be called: {reason}")
-
-
-def _too_slow(timeout: float) -> TransientError:
-    return TransientError(f"no complete answer within {timeout:g} s", TIMEOUT, is_slow=True)
 
 
 def _unpacked(packed: bytes, encoding: str) -> bytes:
@@ -208,103 +187,3 @@ def _unpacked(packed: bytes, encoding: str) -> bytes:
         return zlib.decompress(packed, wbits=GZIP, bufsize=USUAL_GAIN * len(packed))
     except zlib.error:
         raise TransientError("the answer's gzip is broken or cut short") from None
-
-
-def _failure(
-    error: Exception, url: str, bundle: str | None, timeout: float
-) -> TransientError | UnreachableError:
-    """Say why there is no answer. Texts of exceptions are not used: they can hold anything."""
-    host = urlsplit(url).netloc
-    causes = list(_chain(error))
-    reason = _hopeless(causes, host, bundle)
-    if reason:
-        return UnreachableError(f"{host} cannot be called: {reason}")
-    if type(error) is OSError and error.errno is None:  # how requests reports a missing CA bundle
-        return UnreachableError(f"{host} cannot be called: {error}")
-    if any(isinstance(cause, _READ_TIMEOUTS) for cause in causes):
-        return _too_slow(timeout)
-    by_proxy = any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes)
-    return TransientError(_passing(causes) + (" (of the proxy)" if by_proxy else ""))
-
-
-def _hopeless(causes: Sequence[BaseException], host: str, bundle: str | None) -> str | None:
-    """Return why another try would fail as well; None where it may not."""
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _OF_ANOTHER_TIME.get(cause.verify_code, _NOT_TRUSTED)
-        if isinstance(cause, requests.exceptions.InvalidSchema):
-            return "the kind of proxy in HTTPS_PROXY is not supported"
-    status = _status_of_proxy(causes)
-    if status == PROXY_LOGIN_REQUIRED:
-        return "the proxy wants a login, or a different one (status 407): see HTTPS_PROXY"
-    if status == FORBIDDEN:
-        return f"the proxy does not allow {host} (status 403): see HTTPS_PROXY"
-    if bundle and any(isinstance(cause, _TLS_ERRORS) for cause in causes):
-        return _fault_of_bundle(bundle)
-    return None
-
-
-def _status_of_proxy(causes: Iterable[BaseException]) -> int | None:
-    """Return the status with which a proxy answers CONNECT; http.client has it in words only."""
-    for cause in causes:
-        told = re.match(r"Tunnel connection failed: (\d{3})\b", str(cause))
-        if told and type(cause) is OSError:
-            return int(told[1])
-    return None
-
-
-def _fault_of_bundle(bundle: str) -> str | None:
-    if Path(bundle).is_dir():
-        return None
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
-    except OSError:
-        return f"the CA bundle {bundle} holds no certificate in PEM: correct REQUESTS_CA_BUNDLE"
-    return None
-
-
-def _passing(causes: Sequence[BaseException]) -> str:
-    """Return why this try failed, where another may not."""
-    status = _status_of_proxy(causes)
-    if status:
-        return f"status {status}"
-    for kind, text in _PASSING:
-        if any(isinstance(cause, kind) for cause in causes):
-            return text
-    numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
-    reason = os.strerror(numbers[-1]) if numbers else type(causes[-1]).__name__
-    return f"no answer ({reason})"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and everything it was made from, outermost first; urllib3 nests in several ways."""
-    pending, seen = [error], set()
-    while pending:
-        cause = pending.pop()
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        inner = (cause.__context__, cause.__cause__, getattr(cause, "reason", None), *cause.args)
-        pending.extend(item for item in inner if isinstance(item, BaseException))
-
-
-_NOT_TRUSTED = "its TLS certificate is not trusted; for a proxy's own one set REQUESTS_CA_BUNDLE"
-# By OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
-_OF_ANOTHER_TIME = {
-    9: "its TLS certificate is not yet valid: check this machine's clock",
-    10: "its TLS certificate is expired: check this machine's clock",
-}
-_TLS_ERRORS = (ssl.SSLError, urllib3.exceptions.SSLError)
-_READ_TIMEOUTS = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
-_PASSING: tuple[tuple[type[Exception], str], ...] = (
-    (socket.gaierror, "the host's name cannot be looked up"),
-    (ConnectionRefusedError, "connection refused"),
-    (TimeoutError, "no connection in time"),
-    (http.client.RemoteDisconnected, "connection closed without an answer"),
-    (ConnectionError, "connection reset"),
-    (urllib3.exceptions.IncompleteRead, "answer cut short"),
-    (http.client.IncompleteRead, "answer cut short"),
-    (ssl.SSLError, "TLS connection broken"),
-    (http.client.HTTPException, "not an HTTP answer"),
-)

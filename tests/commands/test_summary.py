@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import singer
 
-from tap_xero import __version__, metrics
+from tap_xero import __version__
 from tap_xero.client import Usage
 from tap_xero.commands.summary import summary
 from tap_xero.demo import DemoXero
@@ -203,16 +202,3 @@ def test_without_a_terminal_nothing_for_the_screen_is_loaded(
     environment = {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, env=environment)
     assert run.returncode == 0, run.stderr.decode()[-2000:]
-
-
-def test_metrics_are_the_lines_that_singer_python_writes(caplog: pytest.LogCaptureFixture) -> None:
-    tags = {"endpoint": "Invoices", "http_status_code": 200, "status": metrics.status(failed=False)}
-    logger = logging.getLogger("metrics")
-    with caplog.at_level(logging.INFO):
-        metrics.log(logger, "timer", "http_request_duration", 0.25, tags)
-        point = singer.metrics.Point("timer", "http_request_duration", 0.25, tags)
-        singer.metrics.log(logger, point)
-    ours, theirs = caplog.messages
-    assert ours == theirs
-    assert tags["status"] == singer.metrics.Status.succeeded
-    assert metrics.status(failed=True) == singer.metrics.Status.failed

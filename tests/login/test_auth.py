@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_xero.demo import DemoXero, Fault, Tenant
+from tap_xero.demo import DemoXero, Fault
+from tap_xero.demo import Tenant as DemoTenant
 from tap_xero.demo.identity import CLIENT_SECRET, USER_ID
 from tap_xero.errors import AuthorizeError, InputError, UnreachableError
-from tap_xero.login.auth import (
-    Bearer,
-    Connection,
-    TokenAnswer,
-    XeroAuth,
-    choose_connection,
-    exchange_code,
-)
+from tap_xero.login.auth import Bearer, XeroAuth
+from tap_xero.login.connections import Tenant, choose_tenant
+from tap_xero.login.token_endpoint import Token, exchange_code
 from tap_xero.transport.exchange import Reply, Request, Transport
 from tests.support.config_files import make_config
 from tests.support.fake_clock import START, FakeTime
@@ -31,9 +27,9 @@ if TYPE_CHECKING:
 
     from tap_xero.config import Config
 
-HARBOUR = Tenant("fe79f7dd-b6d4-4a92-ba7b-538af6289c58", "Harbour Street Cycles Limited")
-DEMO = Tenant("2b0b2b1c-0000-4000-8000-000000000001", "Demo Company (NZ)")
-DEMO_TOO = Tenant("2b0b2b1c-0000-4000-8000-000000000002", "demo company (nz)")
+HARBOUR = DemoTenant("fe79f7dd-b6d4-4a92-ba7b-538af6289c58", "Harbour Street Cycles Limited")
+DEMO = DemoTenant("2b0b2b1c-0000-4000-8000-000000000001", "Demo Company (NZ)")
+DEMO_TOO = DemoTenant("2b0b2b1c-0000-4000-8000-000000000002", "demo company (nz)")
 
 
 class Stage:
@@ -371,7 +367,10 @@ def test_of_an_organisation_with_name_and_id_both_must_be_right(stage: Stage) ->
 
 
 def test_the_name_of_an_organisation_cannot_forge_a_line_of_the_log(stage: Stage) -> None:
-    stage.xero.behaviour.organisations = (Tenant("a", "Evil\nCRITICAL all is lost\x1b[31m"), DEMO)
+    stage.xero.behaviour.organisations = (
+        DemoTenant("a", "Evil\nCRITICAL all is lost\x1b[31m"),
+        DEMO,
+    )
     with pytest.raises(AuthorizeError) as caught:
         stage.auth(tenant_id=None).tenant_id()
     assert str(caught.value).isprintable()
@@ -395,7 +394,7 @@ def test_a_custom_connection_does_not_lose_its_one_organisation(stage: Stage) ->
     ],
 )
 def test_a_choice_that_is_not_clear_lists_what_there_is(
-    stage: Stage, organisations: tuple[Tenant, ...], name: str | None, problem: str
+    stage: Stage, organisations: tuple[DemoTenant, ...], name: str | None, problem: str
 ) -> None:
     auth = stage.auth(tenant_id=None, organization_name=name)
     stage.xero.behaviour.organisations = organisations
@@ -414,7 +413,7 @@ def test_practices_are_no_organisations(stage: Stage) -> None:
         None,
     ]
     stage.xero.fail(Fault.status(200, {}, json.dumps(rows).encode()), kind="connections")
-    assert stage.auth(tenant_id=None).connections() == [Connection("o", "")]
+    assert stage.auth(tenant_id=None).connections() == [Tenant("o", "")]
 
 
 def test_connections_are_asked_for_again_when_the_answer_is_broken(stage: Stage) -> None:
@@ -458,7 +457,7 @@ def test_the_code_of_a_consent_is_exchanged(stage: Stage) -> None:
 
 
 def test_secrets_are_in_no_repr() -> None:
-    for value in (Bearer("hush"), TokenAnswer("hush", "hush", START, frozenset())):
+    for value in (Bearer("hush"), Token("hush", "hush", START, frozenset())):
         assert "hush" not in repr(value)
     assert "hush" not in repr(Request("https://x", Bearer("hush"), form={"refresh_token": "hush"}))
 
@@ -476,5 +475,5 @@ def test_secrets_are_in_no_log(stage: Stage, caplog: pytest.LogCaptureFixture) -
 
 
 def test_choosing_needs_no_network() -> None:
-    connections = [Connection("1", "A"), Connection("2", "B")]
-    assert choose_connection(connections, "b").tenant_id == "2"
+    connections = [Tenant("1", "A"), Tenant("2", "B")]
+    assert choose_tenant(connections, "b").tenant_id == "2"

@@ -27,7 +27,8 @@ from tap_xero.clock import Clock
 from tap_xero.config import Config, load_config
 from tap_xero.details.attachment_files import prepare_folder
 from tap_xero.errors import AuthorizeError, InputError, StopRunError
-from tap_xero.login.refresh_token import RefreshToken, update_file
+from tap_xero.login.refresh_token import RefreshToken
+from tap_xero.login.token_file import update_file
 from tests.support.config_files import make_config, write_config
 from tests.support.fake_clock import START, FakeTime
 
@@ -41,7 +42,7 @@ PYTHON_PATH = {**os.environ, "PYTHONPATH": str(ROOT)}
 def rotate(config: Config, new: str) -> str:
     """Use the token once, as a run does; return the one that was spent."""
     token = RefreshToken(config, FakeTime().clock)
-    with token.turn():
+    with token.exclusive():
         spent = token.value
         token.replace(new)
     assert spent is not None
@@ -62,7 +63,7 @@ ROTATE = """
         os.setgid(int(user))
         os.setuid(int(user))
     token = RefreshToken(config, Clock())
-    with token.turn():
+    with token.exclusive():
         print(token.value)
         token.replace(new)
 """
@@ -181,7 +182,7 @@ def test_a_key_changed_by_the_user_meanwhile_is_kept(tmp_path: Path) -> None:
 def test_a_run_that_fails_between_keeps_the_old_token(tmp_path: Path) -> None:
     config = make_config(tmp_path, refresh_token="old")
     token = RefreshToken(config, FakeTime().clock)
-    with pytest.raises(RuntimeError), token.turn():
+    with pytest.raises(RuntimeError), token.exclusive():
         raise RuntimeError
     assert content(tmp_path / "config.json")["refresh_token"] == "old"
     assert rotate(config, "new") == "old", "the lock was given back"
@@ -226,7 +227,7 @@ def test_an_old_config_by_mistake_does_not_touch_the_living_token(tmp_path: Path
     rotate(make_config(tmp_path, refresh_token="new", **keys), "living")
     before = content(tmp_path / "token.json")
     rolled_back = RefreshToken(make_config(tmp_path, refresh_token="old", **keys), FakeTime().clock)
-    with pytest.raises(RuntimeError), rolled_back.turn():
+    with pytest.raises(RuntimeError), rolled_back.exclusive():
         raise RuntimeError
     assert content(tmp_path / "token.json") == before
     assert rotate(make_config(tmp_path, refresh_token="new", **keys), "next") == "living"
@@ -308,11 +309,11 @@ def test_a_token_that_cannot_be_kept_is_a_warning_before_it_is_spent(
         config = make_config(tmp_path, refresh_token="old")
         (tmp_path / "config.json.lock").mkdir()  # the tests may run as root, whom no mode stops
     token = RefreshToken(config, FakeTime().clock)
-    with token.turn():
+    with token.exclusive():
         assert "token_file" in caplog.text
         assert "tap-xero --authorize" in caplog.text
         token.replace("new")
-    with token.turn():
+    with token.exclusive():
         assert token.value == "new", "for the rest of this run"
     assert [record.levelno for record in caplog.records] == [logging.WARNING], "once is enough"
     assert "old" not in caplog.text
@@ -345,7 +346,7 @@ def test_a_read_only_config_is_left_alone() -> None:
 
 def test_a_new_token_that_cannot_be_saved_after_all_is_an_error(tmp_path: Path) -> None:
     token = RefreshToken(make_config(tmp_path, refresh_token="old"), FakeTime().clock)
-    with token.turn():
+    with token.exclusive():
         (tmp_path / "config.json.new").mkdir()
         with pytest.raises(AuthorizeError, match="within 30 minutes"):
             token.replace("new")
@@ -509,7 +510,7 @@ def test_without_locks_the_run_goes_on_with_a_warning_at_each_renewal(
     monkeypatch.setattr(fcntl, "flock", flock)
     token = RefreshToken(make_config(tmp_path, refresh_token="old"), FakeTime().clock)
     for new in ("new", "next"):
-        with token.turn():
+        with token.exclusive():
             token.replace(new)
     assert content(tmp_path / "config.json")["refresh_token"] == "next"
     assert len(caplog.records) == 2
@@ -542,7 +543,7 @@ def test_a_lock_that_is_never_given_back_ends_the_run(
     caplog.set_level(logging.INFO)
     config = make_config(tmp_path, refresh_token="old")
     time_ = FakeTime()
-    with RefreshToken(config, time_.clock).turn():
+    with RefreshToken(config, time_.clock).exclusive():
         with pytest.raises(StopRunError, match=r"config\.json\.lock"):
             rotate_with(config, time_)
         assert 590 < time_.seconds < 620
@@ -550,7 +551,7 @@ def test_a_lock_that_is_never_given_back_ends_the_run(
 
 
 def rotate_with(config: Config, time_: FakeTime) -> None:
-    with RefreshToken(config, time_.clock).turn():
+    with RefreshToken(config, time_.clock).exclusive():
         pass
 
 
@@ -562,7 +563,7 @@ def test_runs_on_one_config_take_turns(tmp_path: Path) -> None:
     def use(times: int) -> None:
         token = RefreshToken(config, clock)
         for _ in range(times):
-            with token.turn():
+            with token.exclusive():
                 token.replace(str(int(token.value or "") + 1))
 
     threads = [threading.Thread(target=use, args=(10,)) for _ in range(5)]
@@ -581,7 +582,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_config(tmp_path: Path) -> None:
         token = RefreshToken(load_config([sys.argv[1]], {}, START), Clock())
         print("ready", flush=True)
         while True:
-            with token.turn():
+            with token.exclusive():
                 token.replace(str(int(token.value) + 1))
     """
     randomly = random.Random(7)

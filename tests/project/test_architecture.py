@@ -17,14 +17,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Words that all rooms share.
     "errors": set(),
     "clock": set(),
-    "metrics": set(),
     "dates": set(),
     "config": {"errors"},
     "tenant_states": {"errors"},
     # One call to Xero.
     "transport": {"clock", "errors"},
     "login": {"clock", "config", "errors", "transport"},
-    "client": {"clock", "config", "errors", "login", "metrics", "transport"},
+    "client": {"clock", "config", "errors", "login", "transport"},
     # Which streams there are, and how to walk them.
     "paging": {"client", "dates", "errors"},
     "streams": {"client", "config", "dates", "errors", "paging"},
@@ -79,7 +78,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "login",
         "outcome",
-        "metrics",
         "output",
         "state",
         "streams",
