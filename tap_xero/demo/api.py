@@ -56,7 +56,8 @@ _FORBIDDEN = {
 class AccountingApi:
     """Answers data calls.  Not locked, the server does that.
 
-    company: the company whose books all tenants without a size share.  answers: path to the exact
+    company: the company whose books all tenants without a size share.  now: milliseconds since the
+    epoch.  answers: path to the exact
     bytes of its (first page's) answer; examples: path of an API description whose example answers
     are served in place of the books.
     """
@@ -65,14 +66,14 @@ class AccountingApi:
         self,
         company: Company,
         behaviour: Behaviour,
-        clock: Callable[[], float],
+        now: Callable[[], int],
         *,
         examples: str | None,
         answers: Mapping[str, bytes],
     ) -> None:
         self.behaviour = behaviour
         self.organisation = Organisation(company)
-        self._clock = clock
+        self._now = now
         self._own_books: dict[str, Organisation] = {}
         self._answers = self._fixed_answers(examples, answers)
         self._last_reply: dict[tuple[str | None, ...], Reply] = {}
@@ -253,7 +254,7 @@ class AccountingApi:
             "Id": self.correlation_id(call),
             "Status": "OK",
             "ProviderName": "Demo",
-            "DateTimeUTC": f"/Date({int(self._clock() * 1000)})/",
+            "DateTimeUTC": f"/Date({self._now()})/",
         }
 
     def _fixed(self, endpoint: Endpoint, query: Query, call: Call) -> Reply:

@@ -63,7 +63,7 @@ class DemoXero:
         self.lock = threading.RLock()
         company = Company(seed, size, int(clock() * 1000), lines)
         self._api = AccountingApi(
-            company, self.behaviour, clock, examples=examples, answers=answers or {}
+            company, self.behaviour, self._now, examples=examples, answers=answers or {}
         )
         self.organisation = self._api.organisation
         self.identity = identity.Identity(clock)
