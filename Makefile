@@ -2,13 +2,16 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 TARGET_VENV := .venv-target-jsonl
+DUCKDB_VENV := .venv-target-duckdb
+DBT_VENV := .venv-dbt
+EXAMPLE := dbt/example
 # A Python of 3.10 or later.
 PYTHON3 ?= python3
 
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 install: $(VENV)/installed ## Install the tap and everything the tests need into .venv
 
@@ -25,6 +28,19 @@ $(TARGET_VENV)/installed:
 
 demo: $(VENV)/installed $(TARGET_VENV)/installed ## Sync the demo organisation through target-jsonl and show what arrived
 	$(PYTHON) scripts/demo.py $(TARGET_VENV)/bin/target-jsonl demo-output
+
+$(DUCKDB_VENV)/installed: $(EXAMPLE)/requirements-target-duckdb.txt
+	$(PYTHON3) -m venv $(DUCKDB_VENV)
+	$(DUCKDB_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+$(DBT_VENV)/installed: $(EXAMPLE)/requirements-dbt.txt
+	$(PYTHON3) -m venv $(DBT_VENV)
+	$(DBT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+warehouse-demo: $(VENV)/installed $(DUCKDB_VENV)/installed $(DBT_VENV)/installed ## Load the demo organisation into DuckDB, prove its books, print its profit and loss
+	$(PYTHON) scripts/warehouse_demo.py $(DUCKDB_VENV)/bin/target-duckdb $(DBT_VENV)/bin/dbt warehouse-output
 
 lint: $(VENV)/installed ## Check style and format
 	$(PYTHON) -m ruff check
@@ -65,6 +81,6 @@ compare-api: $(VENV)/installed ## Compare schemas and streams with an API descri
 	$(PYTHON) scripts/compare_api.py $(API)
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(TARGET_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TARGET_VENV) $(DUCKDB_VENV) $(DBT_VENV) demo-output warehouse-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo lint format types unit test docs bench simulate soak test-targets compare-api clean
+.PHONY: help install demo warehouse-demo lint format types unit test docs bench simulate soak test-targets compare-api clean

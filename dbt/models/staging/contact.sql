@@ -1,0 +1,42 @@
+-- dbt_xero keeps the contacts for which _fivetran_deleted is false; null would leave out all.
+select
+    contacts.*,
+    false as _fivetran_deleted
+from (
+{{ tap_xero.select_table('contacts', {
+    'contact_id': 'text',
+    'name': 'text',
+    'contact_number': 'text',
+    'contact_status': 'text',
+    'first_name': 'text',
+    'last_name': 'text',
+    'email_address': 'text',
+    'account_number': 'text',
+    'tax_number': 'text',
+    'default_currency': 'text',
+    'is_customer': 'boolean',
+    'is_supplier': 'boolean',
+    'accounts_payable_tax_type': 'text',
+    'accounts_receivable_tax_type': 'text',
+    'purchases_default_account_code': 'text',
+    'sales_default_account_code': 'text',
+    'discount': 'number',
+    'balances_accounts_payable_outstanding': ['number', 'Balances.AccountsPayable.Outstanding'],
+    'balances_accounts_payable_overdue': ['number', 'Balances.AccountsPayable.Overdue'],
+    'balances_accounts_receivable_outstanding': ['number', 'Balances.AccountsReceivable.Outstanding'],
+    'balances_accounts_receivable_overdue': ['number', 'Balances.AccountsReceivable.Overdue'],
+    'bank_account_details': 'text',
+    'batch_payments_bank_account_name': ['text', 'BatchPayments.BankAccountName'],
+    'batch_payments_bank_account_number': ['text', 'BatchPayments.BankAccountNumber'],
+    'batch_payments_code': ['text', 'BatchPayments.Code'],
+    'batch_payments_details': ['text', 'BatchPayments.Details'],
+    'batch_payments_reference': ['text', 'BatchPayments.Reference'],
+    'branding_theme_id': ['text', 'BrandingTheme.BrandingThemeID'],
+    'has_attachments': 'boolean',
+    'has_validation_errors': 'boolean',
+    'skype_user_name': ['text', none],
+    'website': 'text',
+    'xero_network_key': 'text',
+    'updated_date_utc': 'timestamp',
+}) }}
+) as contacts

@@ -1,0 +1,15 @@
+{{ tap_xero.select_table('invoice_line_items', {
+    'invoice_id': 'text',
+    'line_item_id': 'text',
+    'account_code': 'text',
+    'description': 'text',
+    'item_code': 'text',
+    'quantity': 'number',
+    'unit_amount': 'number',
+    'line_amount': 'number',
+    'tax_amount': 'number',
+    'tax_type': 'text',
+    'discount_rate': 'number',
+    'discount_entered_as_percent': 'boolean',
+    'validation_errors': ['text', none],
+}, lines_of=['invoices', 'InvoiceID']) }}

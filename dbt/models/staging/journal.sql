@@ -1,0 +1,9 @@
+{{ tap_xero.select_table('journals', {
+    'journal_id': 'text',
+    'journal_number': 'integer',
+    'journal_date': 'date',
+    'created_date_utc': 'timestamp',
+    'reference': 'text',
+    'source_id': 'text',
+    'source_type': 'text',
+}) }}

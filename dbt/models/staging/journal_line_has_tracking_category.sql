@@ -1,0 +1,7 @@
+{{ tap_xero.select_table('journal_line_tracking', {
+    'journal_id': 'text',
+    'journal_line_id': 'text',
+    'tracking_category_id': 'text',
+    'tracking_category_option_id': ['text', 'TrackingOptionID'],
+    'option': 'text',
+}) }}
