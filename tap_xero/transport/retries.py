@@ -1,8 +1,12 @@
-"""The only place that repeats a call.
+"""The only loop that repeats a call.
 
-A try that fails in a way another may not raises `TransientError`, with the `Patience` its cause
-deserves. `retry` waits and tries again; since each patience allows so many tries and no wait is
-longer than its longest, every fault that stays ends in a bounded time.
+A try that fails for a cause that may pass raises `TransientError`, with the `Patience` for that
+cause. `retry` waits and tries again. A patience bounds the number of tries and the length of each
+wait, so a fault that stays ends in a bounded time.
+
+The waits come from the package backoff. Its decorator `on_exception` is not used: it calls
+`time.sleep` itself, while tests bring their own clock, and it counts all faults together, while
+each cause here has its own patience.
 """
 
 from __future__ import annotations
@@ -10,7 +14,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
+
+import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,13 +99,12 @@ def retry(attempt: Callable[[], T], subject: str, clock: Clock) -> T:
 
 
 def _wait(error: TransientError, failures: int) -> float:
-    """Return what the server asked for, or our own doubling wait, in seconds with jitter."""
-    import backoff  # takes a while, and few runs need it
-
+    """Return how many seconds to wait: what the server asked for, or else longer each time."""
     patience = error.patience
     if error.after is not None:
         asked: float = backoff.random_jitter(max(1, min(error.after, patience.longest)))
         return asked
-    wait = min(patience.longest, patience.first * 2.0 ** (failures - 1))
+    waits = backoff.expo(factor=patience.first, max_value=patience.longest)
+    wait: float = next(islice(waits, failures, None))  # the generator yields None first
     jitter: float = backoff.full_jitter(wait / 2)
     return wait / 2 + jitter
