@@ -64,6 +64,13 @@ class Outcome:
         """Whether the run may succeed without it: no catalog asks for it, and Xero refuses it."""
         return isinstance(self.error, SkipStreamError) and not self.selection.from_catalog
 
+    @property
+    def in_words(self) -> str:
+        """How the stream ended, for a person."""
+        if self.complete:
+            return "to be continued" if self.continues else "complete"
+        return f"{'skipped' if self.is_optional else 'not complete'}: {self.error or 'not reached'}"
+
     def fail(self, error: StreamError) -> None:
         """Note and log the error that ends the stream."""
         self.error = error

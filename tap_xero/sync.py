@@ -26,6 +26,7 @@ from tap_xero.output.writer import activate_version
 from tap_xero.paging.pages import wanted
 from tap_xero.paging.read_ahead import read_ahead
 from tap_xero.paging.rows import decode_rows
+from tap_xero.streams.available import TENANT_ID
 from tap_xero.streams.line_splitter import LineSplitter
 from tap_xero.streams.stream import open_endpoint, pager_of, with_scope
 
@@ -75,7 +76,8 @@ class Sync:
     """What a sync needs.
 
     `stopped` is asked between writes. `on_page` is called after each page with the outcome of its
-    stream and the number of its rows.
+    stream and the number of its rows. `tenant_id` is written first in each record, in a run over
+    several organisations.
     """
 
     client: Client
@@ -86,6 +88,7 @@ class Sync:
     stopped: Callable[[], bool] = lambda: False
     on_page: Callable[[Outcome, int], None] = lambda *_: None
     outcomes: list[Outcome] = field(default_factory=list)
+    tenant_id: str | None = None
 
     def run(self, selections: Sequence[Selection]) -> None:
         """Sync the selected streams and fill `outcomes`, one for each.
@@ -100,7 +103,9 @@ class Sync:
         ordered = _longest_first(lists, self.state.currently_syncing)
         self.state.forget_unused(ordered)
         list_jobs = self._list_jobs(ordered, selections)
-        detail_jobs = [DetailJob(each, _records(each, None), Outcome(each)) for each in details]
+        detail_jobs = [
+            DetailJob(each, self._records(each, None), Outcome(each)) for each in details
+        ]
         self.outcomes += [job.outcome for job in list_jobs]
         self.outcomes += [job.outcome for job in detail_jobs]
         tenant_id = self._log_in()
@@ -127,10 +132,10 @@ class Sync:
         for selection in ordered:
             stream = selection.stream
             stream_version = version if selection.is_full_table else None
-            records = _records(selection, stream_version)
+            records = self._records(selection, stream_version)
             endpoint = open_endpoint(self.client, stream, self.config, records.as_record)
             line_tables = [
-                _line_table(each, stream_version)
+                self._line_table(each, stream_version)
                 for each in selections
                 if each.stream.parent == stream.tap_stream_id
             ]
@@ -138,6 +143,20 @@ class Sync:
             job = ListJob(selection, endpoint, records, line_tables, stream_version, outcome)
             jobs.append(job)
         return jobs
+
+    def _line_table(self, selection: Selection, version: int | None) -> LineTable:
+        splitter = LineSplitter(selection.stream.tap_stream_id)
+        return LineTable(selection, splitter, self._records(selection, version))
+
+    def _records(self, selection: Selection, version: int | None) -> Records:
+        return Records(
+            selection.stream.tap_stream_id,
+            selection.schema,
+            selected=selection.selected_fields - {TENANT_ID},
+            lists=selection.line_table_fields,
+            version=None if self.tenant_id else version,
+            tenant_id=self.tenant_id,
+        )
 
     def _log_in(self) -> str | None:
         """Log in and return the organisation's id, on a thread, so that a signal ends the wait."""
@@ -252,21 +271,6 @@ class Sync:
         under_way = (outcome.name for outcome in self.outcomes if outcome.is_under_way)
         self.state.currently_syncing = next(under_way, None)
         self.writer.page(records, self.state.value, activated)
-
-
-def _line_table(selection: Selection, version: int | None) -> LineTable:
-    splitter = LineSplitter(selection.stream.tap_stream_id)
-    return LineTable(selection, splitter, _records(selection, version))
-
-
-def _records(selection: Selection, version: int | None) -> Records:
-    return Records(
-        selection.stream.tap_stream_id,
-        selection.schema,
-        selected=selection.selected_fields,
-        lists=selection.line_table_fields,
-        version=version,
-    )
 
 
 def _activated(job: ListJob) -> bytes:

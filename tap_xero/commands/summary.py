@@ -58,7 +58,7 @@ def summary(runs: Sequence[Outcome], state: State, usage: Usage, seconds: float)
                 "bytes": run.size,
                 "seconds": round(_seconds(run), 3),
                 "bookmark": _bookmark(run, state),
-                "outcome": _outcome(run),
+                "outcome": run.in_words,
             }
             for run in runs
         },
@@ -99,12 +99,6 @@ def _amounts(part: Mapping[str, Any]) -> str:
         f"{count(part['bytes'], 'byte')}, "
         f"{part['seconds']:.1f} s"
     )
-
-
-def _outcome(run: Outcome) -> str:
-    if run.complete:
-        return "to be continued" if run.continues else "complete"
-    return f"{'skipped' if run.is_optional else 'not complete'}: {run.error or 'not reached'}"
 
 
 def _seconds(run: Outcome) -> float:

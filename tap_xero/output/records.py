@@ -33,9 +33,10 @@ class Records:
 
     `schema` is the stream's resolved schema, `selected` the names of the top-level fields to
     keep, `lists` those that line tables hold; `version` goes into each message of a full table.
+    `tenant_id` is written first in each record, as TenantID.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what makes a RECORD line; each is one fact
         self,
         tap_stream_id: str,
         schema: Schema,
@@ -43,6 +44,7 @@ class Records:
         selected: frozenset[str],
         lists: frozenset[str] = frozenset(),
         version: int | None = None,
+        tenant_id: str | None = None,
     ) -> None:
         self._stream = tap_stream_id
         self._selected = selected
@@ -55,6 +57,10 @@ class Records:
         self._with_dates = date_fields.converter(kept)
         self._fitting = conform.decoder(kept)
         self._head = b'{"type":"RECORD","stream":%s,"record":' % msgspec.json.encode(tap_stream_id)
+        # With a tenant the head ends inside of the record, which then begins behind its brace.
+        self._behind_brace = 0 if tenant_id is None else 1
+        if tenant_id is not None:
+            self._head += b'{"TenantID":%s,' % msgspec.json.encode(tenant_id)
         self._version = b"" if version is None else b',"version":%d' % version
 
     @cached_property
@@ -80,7 +86,8 @@ class Records:
         tail = b'%s,"time_extracted":"%s"}\n' % (self._version, extracted.encode())
         parts: list[bytes] = []
         for row in page.rows:
-            parts += (self._head, json_text.restore(self._record(row, extracted)), tail)
+            record = json_text.restore(self._record(row, extracted))
+            parts += (self._head, record[self._behind_brace :], tail)
         return parts
 
     def _record(self, row: bytes, extracted: str) -> bytes:

@@ -108,6 +108,18 @@ def activate_version(tap_stream_id: str, version: int) -> bytes:
     return _line({"type": "ACTIVATE_VERSION", "stream": tap_stream_id, "version": version})
 
 
+def record_line(tap_stream_id: str, record: Mapping[str, Any], extracted: str) -> bytes:
+    """Return the RECORD line of a record that the tap itself made, at the moment `extracted`."""
+    return _line(
+        {
+            "type": "RECORD",
+            "stream": tap_stream_id,
+            "record": record,
+            "time_extracted": extracted,
+        }
+    )
+
+
 def _line(message: Mapping[str, Any]) -> bytes:
     return _ENCODER.encode(message) + b"\n"
 
