@@ -51,7 +51,10 @@ class Inputs:
             return
         if not self.config_files:
             raise InputError("no config: give one with --config FILE, or try --demo")
-        yield _load([before, *self.config_files])
+        config = _load([before, *self.config_files])
+        if needs_start_date:
+            _refuse_placeholders(config)
+        yield config
 
     def selections(self, config: Config) -> list[Selection]:
         """Return the streams to sync: those of the catalog, or the default ones.
@@ -96,6 +99,17 @@ def scopes(selections: Sequence[Selection]) -> str:
 
 def _load(layers: Sequence[str | Mapping[str, object]]) -> Config:
     return load_config(layers, os.environ, datetime.now(timezone.utc))
+
+
+def _refuse_placeholders(config: Config) -> None:
+    """Raise InputError for a value of sample_config.json, before Xero refuses it."""
+    for key in ("client_id", "client_secret"):
+        value = getattr(config, key)
+        if value and value.startswith("YOUR_"):
+            raise InputError(
+                f"{config.path or 'config'}: {key} is still the placeholder {value}: give the "
+                "value from developer.xero.com/app/manage (a PKCE app has no client_secret)"
+            )
 
 
 @contextmanager

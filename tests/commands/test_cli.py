@@ -175,6 +175,8 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["--config", "empty.json"], "empty.json: the file is empty"),
     (["--config", "cut.json"], "cut.json: not JSON"),
     (["--config", "list.json"], "list.json: must hold a JSON object"),
+    (["--config", str(ROOT / "sample_config.json")], "client_id is still the placeholder"),
+    (["--authorize", "--config", "secretless.json"], "client_secret is still the placeholder"),
     (["--config", "undated.json"], "start_date is missing"),
     (["--config", "good.json", "--state", "cut.json"], "cut.json: not JSON"),
     (["--config", "good.json", "--state", ""], "cannot be read"),
@@ -211,6 +213,7 @@ def test_bad_input_is_one_clear_line_and_nothing_on_stdout(
         "list.json": "[]",
         "undated.json": {"client_id": "x"},
         "good.json": good,
+        "secretless.json": good | {"client_id": "x", "client_secret": "YOUR_CLIENT_SECRET"},
         "oddstate.json": {"bookmarks": []},
         "unknown.json": {"streams": [wishes]},
     }
