@@ -153,7 +153,7 @@ class Sync:
             selection.stream.tap_stream_id,
             selection.schema,
             selected=selection.selected_fields - {TENANT_ID},
-            lists=selection.line_table_fields,
+            line_table_fields=selection.line_table_fields,
             version=None if self.tenant_id else version,
             tenant_id=self.tenant_id,
         )

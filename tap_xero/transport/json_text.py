@@ -1,12 +1,10 @@
-r"""Bytes from the wire to valid JSON on one line.
+r"""The bytes of an answer as valid JSON on one line.
 
-Xero pretty-prints with CRLF, so slices of an answer cannot be copied into a RECORD line before
-the white space between its tokens is gone; msgspec does that in C and checks the grammar on the
-way. Two things that real senders produce are not valid for it and are mended: bytes that are no
-UTF-8 become U+FFFD, and the backslash of a lone surrogate escape (`\ud83d` with no second half)
-is stood in for by a character that Unicode reserves for such use, until `restore` puts the
-backslash back on the way out. Should a text hold that character itself, it is escaped first, by
-two such stand-ins.
+Xero pretty-prints its answers with CRLF. A RECORD line may hold no line break, so white space
+between tokens is removed; msgspec does this in C and checks the grammar on the way.
+
+Three kinds of text cannot be stored by a target, and each becomes U+FFFD: bytes that are not
+UTF-8, half of a surrogate pair (`\ud83d` without its second half), and the character U+0000.
 """
 
 from __future__ import annotations
@@ -16,14 +14,14 @@ import re
 
 import msgspec
 
-STAND_IN = "\U0010fffe".encode()
+REPLACEMENT = "\ufffd".encode()
 _PIECE = 1 << 14
-_STAND_IN_ESCAPED = STAND_IN + b"udbff" + STAND_IN + b"udffe"
-_STOOD_IN = re.compile(STAND_IN + rb"(?=u[dD][89a-fA-F][0-9a-fA-F]{2})")
-_LONE_SURROGATE = re.compile(
-    rb"""(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}  # a pair: keep
-         |\\(?!u[dD][89a-fA-F])[\s\S])                               # another escape: keep
-        |\\(u[dD][89a-fA-F][0-9a-fA-F]{2})""",
+_ZERO = rb"\u0000"
+# An escape that can be stored is the group of the pattern; any other escape is not.
+_ESCAPE = re.compile(
+    rb"""(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}  # a whole pair
+         |\\(?!u0000|u[dD][89a-fA-F])[\s\S])                         # no surrogate, not U+0000
+        |\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})""",
     re.VERBOSE,
 )
 
@@ -31,29 +29,25 @@ _LONE_SURROGATE = re.compile(
 def one_line(body: bytes) -> bytes:
     """Return the JSON document `body` without white space between its tokens.
 
-    Raises ValueError when `body` is not one JSON document or nests too deep to be read.
+    Raises ValueError when `body` is not one JSON document or is nested too deeply to be read.
     """
     text = body.removeprefix(codecs.BOM_UTF8)
-    if _holds_stand_in(text):
-        text = text.replace(STAND_IN, _STAND_IN_ESCAPED)
+    if _ZERO in text:
+        text = _storable(text)
     try:
         line = _compact(text)
     except ValueError:
-        mended = _LONE_SURROGATE.sub(_stand_in, text)
-        if mended == text:
+        # The parser refuses half of a surrogate pair.
+        replaced = _storable(text)
+        if replaced == text:
             raise
-        line = _compact(mended)
+        line = _compact(replaced)
     return _utf8(line)
 
 
-def restore(line: bytes) -> bytes:
-    """Undo the stand-ins of `one_line` in bytes about to be written."""
-    return _STOOD_IN.sub(rb"\\", line) if _holds_stand_in(line) else line
-
-
-def _holds_stand_in(text: bytes) -> bool:
-    # One byte is found ten times as fast as four, and hardly any character begins with this one.
-    return text.find(STAND_IN[:1]) >= 0 and text.find(STAND_IN) >= 0
+def _storable(text: bytes) -> bytes:
+    """Replace the escapes of U+0000 and of half surrogate pairs."""
+    return _ESCAPE.sub(lambda match: match[1] or REPLACEMENT, text)
 
 
 def _compact(text: bytes) -> bytes:
@@ -72,12 +66,11 @@ def _utf8(line: bytes) -> bytes:
 
 
 def _check_utf8(line: bytes) -> None:
-    """Raise UnicodeDecodeError unless `line` is UTF-8; in pieces, which spares a text as large."""
+    """Raise UnicodeDecodeError unless `line` is UTF-8.
+
+    It decodes piece by piece, so that no second copy of the line is held in memory.
+    """
     view, at = memoryview(line), 0
     while at < len(line):
         _, read = codecs.utf_8_decode(view[at : at + _PIECE], "strict", at + _PIECE >= len(line))
         at += read
-
-
-def _stand_in(match: re.Match[bytes]) -> bytes:
-    return match[1] or STAND_IN + match[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ from tests.support.raw_answers import EXAMPLES, Number
 from tests.support.run_tap import sync
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.raw_answers import Tree
 
 STREAMS_OF_MANY_KINDS = ["invoices", "contacts", "receipts", "budgets", "organisations", "journals"]
@@ -63,10 +66,20 @@ def test_a_text_stays_the_same_text_even_if_it_looks_like_a_date(text: bytes, ga
         "Unselected": text,
     }
     record = raw_answers.record(row, gap=gap)
-    said = json.loads(text)
+    said = storable(json.loads(text))
     assert record["Reference"] == said
     assert record["LineItems"][0]["Description"] == said
     assert record["Payments"][0]["Reference"] == said
+
+
+def storable(value: Any) -> Any:  # noqa: ANN401
+    """Return a value with U+FFFD for the characters that no target can store."""
+    if isinstance(value, dict):
+        return {storable(name): storable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [storable(part) for part in value]
+    is_text = isinstance(value, str) and not isinstance(value, Number)
+    return re.sub("[\ud800-\udfff\0]", "\ufffd", value) if is_text else value
 
 
 @EXAMPLES
@@ -118,18 +131,18 @@ def test_looking_at_every_value_changes_nothing_in_a_record_that_fits(stream: st
     properties = stream_schema(stream)["properties"]
     reported: list[str] = []
 
-    def report(path: str, _: bytes) -> None:
+    def report(path: str, *_: bytes) -> None:
         reported.append(path)
 
     convert_dates = date_fields.converter(properties)
-    plan = conform.plan(properties, report)
+    repairs = conform.repairs_for(properties, report)
 
     @EXAMPLES
     @given(raw_answers.objects({"properties": properties}))
     def same(tree: Tree) -> None:
         record = one_line(raw_answers.write(tree))
         row = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
-        conform.apply(plan, row)
+        conform.repair(row, repairs)
         assert msgspec.json.encode(row) == convert_dates(record)
 
     same()
@@ -206,7 +219,9 @@ def test_whatever_xero_sends_the_lines_are_valid_and_fit_the_schema(stream: str)
         assert len(records) == len(rows)
         for before, after in zip(rows, records, strict=True):
             assert after.keys() == before.keys() & schema["properties"].keys()
-            assert_close(raw_answers.meaning(before), after, {"type": ["object"], **schema}, dates)
+            assert_close(
+                storable(raw_answers.meaning(before)), after, {"type": ["object"], **schema}, dates
+            )
 
     holds()
 
@@ -218,13 +233,33 @@ def names_of_dates(schema: dict[str, Any]) -> set[str]:
     return own.union(*(names_of_dates(part) for part in inner if part))
 
 
+def as_number(before: object) -> object:
+    literal = re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", str(before))
+    return Number(literal[0]) if literal else None
+
+
+def as_text(before: object) -> object:
+    if isinstance(before, bool):
+        return str(before).lower()
+    return str(before) if isinstance(before, Number) else None
+
+
+CONVERTED: dict[str, Callable[[object], object]] = {
+    "string": as_text,
+    "number": as_number,
+    "integer": lambda before: as_number(before) if str(before).lstrip("-").isdigit() else None,
+    "boolean": lambda before: {"true": True, "false": False}.get(str(before).lower()),
+}
+
+
 def assert_close(before: Any, after: Any, schema: dict[str, Any], dates: set[str]) -> None:  # noqa: ANN401
     """Check that `after` is `before`, except for dates, and null where it does not fit."""
     types = schema.get("type", [])
     if schema.get("format") == "date-time":
         assert after is None or (isinstance(after, str) and after.endswith("Z"))
     elif not any(_IS[name](before) for name in types):
-        assert after is None
+        wanted = [CONVERTED[name](before) for name in types if name in CONVERTED]
+        assert after in [*wanted, None]
     elif isinstance(before, dict) and "properties" in schema:
         assert after.keys() <= before.keys()
         for name in after:
@@ -294,7 +329,7 @@ def test_a_wrong_type_is_null_and_named_once_for_its_field(
     rows: list[Tree] = [
         {
             "Total": b'"much"',
-            "Reference": b"12",
+            "Reference": b"{}",
             "Contact": b"[]",
             "LineItems": [{"Quantity": b"true", "LineAmount": b"7.10"}, b'"odd"', b"null"],
             "DueDate": b'"tomorrow"',
@@ -368,7 +403,7 @@ def test_what_is_missing_stays_missing_and_null_stays_null() -> None:
 
 
 def test_a_field_of_two_types_passes_as_either() -> None:
-    for literal, number in ((b'"12"', "12"), (b"12", "12"), (b"12.50", None), (b"[]", None)):
+    for literal, number in ((b'"12"', "12"), (b"12", "12"), (b"12.50", "12.50"), (b"[]", None)):
         record = raw_answers.record({"ReceiptNumber": literal}, "receipts")
         assert record == {"ReceiptNumber": number}
 
@@ -388,7 +423,6 @@ def test_unknown_fields_are_left_out_at_the_top_and_named_once_but_pass_further_
     assert "New" not in first
     (warning,) = caplog.messages
     assert "New" in warning
-    assert "2026-11-22T09:30" in warning
 
 
 def test_fields_that_are_not_selected_are_left_out_without_a_word(
@@ -481,9 +515,119 @@ def test_the_whole_tap_writes_what_xero_wrote() -> None:
     assert raw_answers.parse(line)["record"] == {
         "InvoiceID": "a",
         "Total": Number("46.00"),
-        "Reference": "/Date(1+0000)/ \ud83d",
+        "Reference": "/Date(1+0000)/ \ufffd",
         "UpdatedDateUTC": "2018-11-02T16:36:32.690000Z",
         "AmountDue": None,
         "Contact": None,
     }
     assert output.state["bookmarks"]["invoices"]["UpdatedDateUTC"] == "2018-11-02T16:36:32.690000Z"
+
+
+NUMBER_FIELDS = st.sampled_from(["Total", "AmountDue", "CurrencyRate"])
+
+
+@EXAMPLES
+@given(NUMBER_FIELDS, raw_answers.NUMBERS)
+@example("Total", b"49.90")
+@example("Total", b"99999999999999.9900")
+def test_a_number_that_came_as_text_keeps_its_digits(field: str, number: bytes) -> None:
+    row: Tree = {field: b'"%s"' % number, "LineItems": [{"UnitAmount": b'"%s"' % number}]}
+    assert raw_answers.record(row) == {
+        field: Number(number.decode()),
+        "LineItems": [{"UnitAmount": Number(number.decode())}],
+    }
+
+
+@EXAMPLES
+@given(raw_answers.NUMBERS)
+def test_a_text_that_came_as_a_number_keeps_its_digits(number: bytes) -> None:
+    record = raw_answers.record({"Reference": number})
+    assert record == {"Reference": number.decode()}
+    assert not isinstance(record["Reference"], Number)
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"), [('"true"', True), ('"False"', False), ('"yes"', None), ("1", None)]
+)
+def test_a_boolean_that_came_as_text_is_a_boolean(sent: str, written: object) -> None:
+    assert raw_answers.record({"HasAttachments": sent.encode()}) == {"HasAttachments": written}
+
+
+def test_a_value_that_is_converted_is_named_once_for_its_field(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows: list[Tree] = [{"Total": b'"49.90"', "Reference": b"12"}] * 3
+    with caplog.at_level(logging.WARNING):
+        raw_answers.records(raw_answers.answer(rows), made=raw_answers.compiled())
+    reference, total = sorted(caplog.messages)
+    assert reference.startswith("invoices.Reference: ")
+    assert total == (
+        'invoices.Total: a value that the schema does not allow is converted, the first is "49.90"'
+    )
+
+
+def test_characters_that_cannot_be_stored_are_replaced_with_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows: list[Tree] = [{"Reference": rb'"half \ud83d, zero \u0000"'}] * 2
+    with caplog.at_level(logging.WARNING):
+        records = raw_answers.records(raw_answers.answer(rows), made=raw_answers.compiled())
+    assert records == [{"Reference": "half \ufffd, zero \ufffd"}] * 2
+    (warning,) = caplog.messages
+    assert "U+FFFD" in warning
+
+
+UNKNOWN_VALUES = ("[]", "{}", "1", '"a,}"', r'"a\"b"', "null", '[{"Unheard":[]}]', '{"a":1}')
+
+
+@pytest.mark.parametrize("value", UNKNOWN_VALUES)
+def test_a_row_with_an_unknown_field_is_not_decoded_again(value: str) -> None:
+    made = raw_answers.compiled()
+    row = f'{{"InvoiceID":"a","Unheard":{value},"Total":1.50}}'.encode()
+    as_record = made.as_record(msgspec.Raw(row))
+    assert as_record
+    assert as_record[0] == b'{"InvoiceID":"a","Total":1.50}'
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"Unheard":1,"InvoiceID":"a"}',
+        '{"InvoiceID":"a","Unheard":1,"Unheard":2}',
+        '{"Unheard":1,"InvoiceID":"a","Unheard":2}',
+        r'{"InvoiceID":"a","\u0055nheard":2}',
+        '{"InvoiceID":"a","Contact":{"Name":"n"},"Unheard":2}',
+    ],
+)
+def test_an_unknown_field_is_left_out_however_it_is_written(row: str) -> None:
+    (record,) = raw_answers.records(b'{"Invoices":[%s]}' % row.encode())
+    assert record.keys() <= {"InvoiceID", "Contact"}
+    assert record["InvoiceID"] == "a"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"Unheard":1,"InvoiceID":"a","Contact":{"Name":"n","Unheard":1}}',
+        r'{"InvoiceID":"a","Contact":{"Name":"n","Unheard":1},"\u0055nheard":1}',
+        '{"InvoiceID":"a","Contact":{"Name":"n","Unheard":1},"Unheard":1}',
+        '{"InvoiceID":"a","Contact":{"Name":"n","Unheard":1}}',
+        '{"InvoiceID":"a","Contact":{"Name":"n","Unheard":12},"Unheard":1}',
+    ],
+)
+def test_a_nested_field_with_the_name_of_an_unknown_one_stays(row: str) -> None:
+    made = raw_answers.compiled()
+    first = b'{"InvoiceID":"b","Unheard":1}'
+    body = b'{"Invoices":[%s,%s]}' % (first, row.encode())
+    _, record = raw_answers.records(body, made=made)
+    assert record["Contact"].keys() == {"Name", "Unheard"}
+    assert record.keys() == {"InvoiceID", "Contact"}
+
+
+def test_many_unknown_fields_are_left_out_too(caplog: pytest.LogCaptureFixture) -> None:
+    unknown = {f"Unheard{at}": b"1" for at in range(12)}
+    rows: list[Tree] = [{**unknown, "Total": b"1"}] * 2
+    with caplog.at_level(logging.WARNING):
+        records = raw_answers.records(raw_answers.answer(rows), made=raw_answers.compiled())
+    assert records == [{"Total": "1"}] * 2
+    assert len(caplog.messages) == 12
