@@ -24,6 +24,7 @@ from tap_xero.errors import (
     DayLimitError,
     GoneError,
     MissingScopeError,
+    OrganisationError,
     SkipStreamError,
     SlowAnswerError,
     StopRunError,
@@ -35,7 +36,15 @@ from tap_xero.transport import error_answers
 from tap_xero.transport.exchange import Reply, Request, Transport
 from tap_xero.transport.json_text import one_line
 from tap_xero.transport.pacing import Pacer
-from tap_xero.transport.retries import BUSY, FAULT, LIMIT, GaveUpError, TransientError, retry
+from tap_xero.transport.retries import (
+    BUSY,
+    FAULT,
+    LIMIT,
+    TIMEOUT,
+    GaveUpError,
+    TransientError,
+    retry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +59,8 @@ LOGGER = logging.getLogger(__name__)
 EMPTY = b"{}"
 # Pages smaller than this are not asked for in smaller pieces.
 SMALLEST_PAGE = 50
+# A page that was too slow so often in a row is asked for in smaller pieces.
+_SLOW_TRIES = 2
 # How long the end of a run waits for a new refresh token to be saved.
 SETTLE_SECONDS = 1.4
 
@@ -87,7 +98,8 @@ class Usage:
 class _Call:
     """What is asked for, what makes the body of a good reply, and how slow the last one was.
 
-    `slow` counts how often in a row it was too slow, `seconds` is what it took.
+    `slow` counts how often in a row it was too slow, `slow_since` is when the first of these began
+    on the monotonic clock, `seconds` is what the last try took.
     """
 
     path: str
@@ -95,6 +107,7 @@ class _Call:
     params: Mapping[str, str]
     body: Callable[[Reply], bytes]
     slow: int = 0
+    slow_since: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -102,19 +115,53 @@ class _Call:
         return int(self.params.get("pageSize", "0")) > SMALLEST_PAGE
 
 
-class Client:
-    """Reads lists from one organisation; safe to use from several threads. Close it at the end.
+class XeroApp:
+    """What the clients of all organisations share; one a process. Close it at the end.
 
-    `default_scopes` are what a Custom Connection asks for when the config does not say.
+    `auth` is the login, `pacer` keeps Xero's limit on the calls of the whole app, `last_success`
+    is when any call last succeeded, on the monotonic clock. `default_scopes` are what a Custom
+    Connection asks for when the config does not say.
     """
 
     def __init__(
         self, config: Config, clock: Clock | None = None, default_scopes: str = ""
     ) -> None:
-        self._config = config
         self.clock = clock or Clock()
-        self._transport = Transport(config.user_agent, self.clock)
-        self.auth = XeroAuth(config, self._transport, self.clock, default_scopes)
+        self.transport = Transport(config.user_agent, self.clock)
+        self.auth = XeroAuth(config, self.transport, self.clock, default_scopes)
+        per_minute = config.app_calls_per_minute
+        self.pacer = Pacer(per_minute, per_minute, self.clock, "X-AppMinLimit-Remaining")
+        self.last_success = float("-inf")
+
+    def close(self) -> None:
+        """Close idle connections; a token being renewed gets a second to be saved."""
+        self.auth.settle(SETTLE_SECONDS)
+        self.transport.close()
+
+
+class Client:
+    """Reads lists from one organisation; safe to use from several threads. Close it at the end.
+
+    Without `app` it has a login of its own, which asks for `default_scopes` as XeroApp says. In a
+    run over many organisations their clients share an `app`, which the caller closes, and each has
+    its `tenant_id`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        default_scopes: str = "",
+        *,
+        app: XeroApp | None = None,
+        tenant_id: str | None = None,
+    ) -> None:
+        self._config = config
+        self._owns_app = app is None
+        self._app = app or XeroApp(config, clock, default_scopes)
+        self.clock = self._app.clock
+        self._tenant_id = tenant_id
+        self.auth = self._app.auth
         self.pacer = Pacer(config.calls_per_minute, config.max_concurrency, self.clock)
         self._lock = threading.Lock()
         self.usage = Usage()
@@ -128,9 +175,16 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close idle connections; a token being renewed gets a second to be saved."""
-        self.auth.settle(SETTLE_SECONDS)
-        self._transport.close()
+        """Close the login and its connections, unless other clients share them."""
+        if self._owns_app:
+            self._app.close()
+
+    def tenant_id(self) -> str | None:
+        """Id of the organisation to read; None for a Custom Connection, which has just one.
+
+        Raises what `XeroAuth.tenant_id` raises.
+        """
+        return self._tenant_id or self.auth.tenant_id()
 
     def get(self, path: str, *, modified_since: str | None = None, **params: str) -> Answer:
         """Return the list at `path` below /api.xro/2.0/, such as `Invoices`.
@@ -174,10 +228,7 @@ class Client:
         except GaveUpError as error:
             if self._last_success > error.since or self._is_reachable():
                 raise StreamError(f"{call.path}: {error}") from error
-            raise UnreachableError(
-                f"Xero cannot be reached: {call.path}: {error}; what was read is kept, run again "
-                "later"
-            ) from error
+            raise self._out_of_reach(call, str(error), error.since) from error
 
     def _try(self, call: _Call) -> Answer:
         try:
@@ -186,21 +237,22 @@ class Client:
         except TransientError as error:
             self._count_slow(call, error)
             raise
-        self._last_success = self.clock.monotonic()
+        self._last_success = self._app.last_success = self.clock.monotonic()
         return answer
 
     def _send(self, call: _Call, token: str) -> Reply:
         request = Request(
             f"{self._config.api_url}/api.xro/2.0/{call.path}",
-            Bearer(token, self.auth.tenant_id()),
+            Bearer(token, self.tenant_id()),
             call.headers,
             call.params,
         )
-        with self.pacer as entered:
+        with self.pacer as entered, self._app.pacer as entered_app:
             self._raise_if_stopped()
             reply = self._measured(request, call)
         if reply.status != error_answers.TOO_MANY:
             self.pacer.learn(reply.headers, entered)
+            self._app.pacer.learn(reply.headers, entered_app)
         return reply
 
     def _measured(self, request: Request, call: _Call) -> Reply:
@@ -208,7 +260,7 @@ class Client:
         started = self.clock.monotonic()
         reply = None
         try:
-            reply = self._transport.send(request, self._config.request_timeout)
+            reply = self._app.transport.send(request, self._config.request_timeout)
         finally:
             status = reply.status if reply else None
             outcome = metrics.Status.succeeded if status in _GOOD else metrics.Status.failed
@@ -222,16 +274,42 @@ class Client:
 
     def _raise_if_stopped(self) -> None:
         if self._stop:
-            raise type(self._stop)(str(self._stop))
+            raise self._stop
 
     def _count_slow(self, call: _Call, error: TransientError) -> None:
-        """Raise SlowAnswerError when the answer was too slow twice in a row for a large page."""
-        call.slow = call.slow + 1 if error.is_slow else 0
-        if call.slow > 1 and call.can_be_smaller:
+        """Raise SlowAnswerError when a large page was too slow twice, while other calls succeeded.
+
+        A Xero that answers nobody is silent, and a smaller page would be lost time.
+        """
+        now = self.clock.monotonic()
+        if not error.is_slow:
+            call.slow = 0
+            return
+        call.slow += 1
+        call.slow_since = now - call.seconds if call.slow == 1 else call.slow_since
+        if call.slow < _SLOW_TRIES or not call.can_be_smaller:
+            return
+        if self._answers_others(call):
             size = call.params["pageSize"]
             raise SlowAnswerError(
                 f"{call.path}: {error}, twice in a row for {size} records a page"
             ) from error
+        if error.patience is TIMEOUT:
+            raise self._out_of_reach(call, str(error), call.slow_since) from error
+
+    def _answers_others(self, call: _Call) -> bool:
+        """Whether Xero has answered another call since this one is slow, or answers one now."""
+        if self._last_success > call.slow_since:
+            return True
+        return call.slow == _SLOW_TRIES and self._is_reachable()
+
+    def _out_of_reach(self, call: _Call, problem: str, since: float) -> StopRunError:
+        """Say that nothing was answered since `since`, for this organisation or for any."""
+        kind = OrganisationError if self._app.last_success > since else UnreachableError
+        return kind(
+            f"Xero cannot be reached: {call.path}: {problem}; what was read is kept, "
+            "run again later"
+        )
 
     def _judge(self, call: _Call, reply: Reply) -> Answer:
         """Turn a reply into an answer, or raise what its status means."""
@@ -254,21 +332,24 @@ class Client:
     def _raise_limit(self, limit: error_answers.RateLimit, now: datetime) -> NoReturn:
         """End the run for the day's limit; hold back everybody for a minute's; else try again."""
         if limit.kind == "day":
+            lifts_at = None if limit.after is None else now + timedelta(seconds=limit.after)
             raise DayLimitError(
                 "Xero's limit of calls a day for this organisation is reached; "
-                f"{_lifting(limit.after, now)}; what was read is kept, run again then"
+                f"{_lifting(lifts_at)}; what was read is kept, run again then",
+                lifts_at,
             )
         if limit.kind == "concurrent":
             raise TransientError("limit of calls at once reached", BUSY, after=limit.after)
         if limit.kind == "unknown":
             raise TransientError("an unnamed limit of calls reached", FAULT, after=limit.after)
         wait = min(LIMIT.first if limit.after is None else limit.after, LIMIT.longest)
-        self.pacer.pause(wait)
+        pacer = self._app.pacer if limit.kind == "appminute" else self.pacer
+        pacer.pause(wait)
         raise TransientError(f"{limit.kind} limit of calls reached", LIMIT, after=wait)
 
     def _raise_forbidden(self, path: str, reply: Reply, said: str) -> NoReturn:
         if reply.status == _FORBIDDEN and error_answers.refuses_tenant(reply):
-            self.auth.confirm_tenant()
+            self.auth.confirm_tenant(self.tenant_id())
             # Seen to pass by itself (hotglue's tap-xero, commit 0ea3bde).
             raise TransientError(f"refused, though the login reaches the organisation: {said}")
         if reply.status == _FORBIDDEN:
@@ -295,13 +376,13 @@ _GATEWAY_TIMEOUT = 504
 _MEANINGS = {
     404: "Xero does not know this path",
     410: "Xero has removed this path",
-    501: "Xero has not made this",
+    501: "Xero does not implement this",
 }
 
 
 def _meaning(status: int, said: str) -> str:
-    if "HighVolume" in said:
-        return f"too many records for one question, which asking for pages avoids: {said}"
+    if "HighVolume" in said or "extremely high volume" in said:
+        return f"Xero refuses to list this many records without paging: {said}"
     return f"{_MEANINGS.get(status, f'refused with status {status}')}: {said}"
 
 
@@ -334,10 +415,8 @@ def _json_body(reply: Reply) -> bytes:
     return body
 
 
-def _lifting(after: float | None, now: datetime) -> str:
-    if after is None:
+def _lifting(lifts_at: datetime | None) -> str:
+    if lifts_at is None:
         return "Xero does not say when it lifts, at the latest it is in 24 hours"
-    lifts = now + timedelta(seconds=after)
-    return (
-        f"it lifts at {lifts:%Y-%m-%d %H:%M} UTC ({lifts.astimezone():%Y-%m-%d %H:%M} local time)"
-    )
+    local = lifts_at.astimezone()
+    return f"it lifts at {lifts_at:%Y-%m-%d %H:%M} UTC ({local:%Y-%m-%d %H:%M} local time)"

@@ -163,7 +163,7 @@ class Sync:
 
         def log_in() -> Iterator[str]:
             self.client.auth.token()
-            tenant_id = self.client.auth.tenant_id()
+            tenant_id = self.client.tenant_id()
             if tenant_id:
                 yield tenant_id
 

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_xero.client import Client
+from tap_xero.client import Client, XeroApp
 from tap_xero.clock import Clock
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.demo.identity import CLIENT_SECRET
 from tap_xero.errors import (
-    AuthorizeError,
     DayLimitError,
     GoneError,
     MissingScopeError,
+    OrganisationError,
     SkipStreamError,
     SlowAnswerError,
     StreamError,
@@ -521,7 +521,7 @@ def test_a_silent_xero_ends_the_run(client: Client, xero: DemoXero, time_: FakeT
                 b'{"ErrorNumber":51,"Type":"HighVolumeException","Message":"Too many documents"}',
             ),
             StreamError,
-            r"too many records.*HighVolumeException: Too many docu.* \(Xero correlation id abc-1",
+            r"refuses to list .*HighVolumeException: Too many docu.* \(Xero correlation id abc-1",
         ),
         (
             Fault.status(
@@ -538,7 +538,7 @@ def test_a_silent_xero_ends_the_run(client: Client, xero: DemoXero, time_: FakeT
         (Fault.status(404, {}, b"The resource cannot be found"), GoneError, "does not know"),
         (Fault.status(410), GoneError, "Xero has removed this path"),
         (Fault.status(412), StreamError, "status 412"),
-        (Fault.status(501), StreamError, "Xero has not made this"),
+        (Fault.status(501), StreamError, "Xero does not implement this"),
         (Fault.status(418), StreamError, "status 418"),
         (
             Fault.status(403, {}, b'{"Detail":"You need the reports role"}'),
@@ -570,7 +570,7 @@ def test_a_tenant_the_login_does_not_reach_is_told_with_those_it_does(
     xero: DemoXero, time_: FakeTime, tmp_path: Path
 ) -> None:
     config = make_config(tmp_path, **xero.config(tenant_id="of-last-month"))
-    with Client(config, time_.clock) as client, pytest.raises(AuthorizeError) as caught:
+    with Client(config, time_.clock) as client, pytest.raises(OrganisationError) as caught:
         client.get("Users")
     assert "of-last-month" in str(caught.value)
     for tenant in xero.behaviour.organisations:
@@ -591,10 +591,48 @@ def test_a_passing_refusal_of_a_tenant_the_login_reaches_is_survived(
 def test_a_page_that_is_too_slow_twice_is_to_be_asked_for_in_smaller_ones(
     fault: Fault, client: Client, xero: DemoXero
 ) -> None:
-    xero.fail(fault, times=None)
+    xero.fail(fault, times=2)
     with pytest.raises(SlowAnswerError, match=r"^Invoices: .*twice in a row for 1000 records"):
         client.get("Invoices", page="1", pageSize="1000")
-    assert len(data_calls(xero)) == 2
+    assert len(data_calls(xero)) == 3, "the third asks whether Xero answers at all"
+
+
+def test_a_silent_xero_ends_a_run_that_reads_large_pages_after_three_timeouts(
+    client: Client, xero: DemoXero
+) -> None:
+    xero.fail(Fault.silent(), times=None)
+    with pytest.raises(UnreachableError, match="Xero cannot be reached: Invoices"):
+        client.get("Invoices", page="1", pageSize="1000")
+    assert len(data_calls(xero)) == 3
+
+
+def test_an_organisation_out_of_reach_does_not_end_a_run_that_reads_others(
+    xero: DemoXero, time_: FakeTime, tmp_path: Path
+) -> None:
+    config = make_config(tmp_path, **xero.config(request_timeout=0.4))
+    app = XeroApp(config, time_.clock)
+    client = Client(config, app=app, tenant_id=str(config.tenant_id))
+    xero.fail(Fault.silent(), times=None)
+    app.last_success = float("inf")  # another organisation answers all the time
+    with pytest.raises(OrganisationError, match="Xero cannot be reached"):
+        client.get("Users")
+    app.close()
+
+
+def test_clients_of_one_app_share_its_token_and_its_calls_a_minute(
+    xero: DemoXero, time_: FakeTime, tmp_path: Path
+) -> None:
+    config = make_config(tmp_path, **xero.config(app_calls_per_minute=3))
+    app = XeroApp(config, time_.clock)
+    before = time_.clock.monotonic()
+    clients = [Client(config, app=app, tenant_id=config.tenant_id) for _ in range(2)]
+    for client in clients * 2:
+        client.get("Users")
+    app.close()
+    assert time_.clock.monotonic() - before >= 60, "the fourth call waits for the app's minute"
+    calls = [call for call in xero.calls if call.kind == "data"]
+    assert len(calls) == 4
+    assert len({call.headers["authorization"] for call in calls}) == 1
 
 
 def test_slowness_that_is_interrupted_is_not_held_against_the_page(

@@ -44,7 +44,7 @@ def run(inputs: Inputs, *, as_json: bool) -> int:
         clock = Clock()
         state = inputs.state(clock)
         with Client(config, clock, scopes(selections)) as client:
-            state.cover(selections, config, client.auth.tenant_id())
+            state.cover(selections, config, client.tenant_id())
             login, findings, outlook = run_check(
                 client, config, state, selections, None if as_json else print_text
             )
@@ -118,7 +118,7 @@ def raise_if_unreadable(findings: Sequence[Finding], get_scopes: str) -> None:
 
 def _login(client: Client) -> Login:
     auth = client.auth
-    tenant_id = auth.tenant_id()
+    tenant_id = client.tenant_id()
     try:
         organisation = read_organisation(client)
     except SkipStreamError:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 
 from requests.auth import AuthBase
 
-from tap_xero.errors import AuthorizeError, InputError, TapError, UnreachableError
+from tap_xero.errors import (
+    AuthorizeError,
+    InputError,
+    OrganisationError,
+    TapError,
+    UnreachableError,
+)
 from tap_xero.login.connections import Tenant, choose_tenant, listed, read_tenants
 from tap_xero.login.refresh_token import RefreshToken
 from tap_xero.login.token_endpoint import (
@@ -147,14 +153,13 @@ class XeroAuth:
         except GaveUpError as error:
             raise UnreachableError(f"connections: {error}; run again later") from error
 
-    def confirm_tenant(self) -> None:
-        """Raise AuthorizeError if the organisation in use is none the token reaches."""
+    def confirm_tenant(self, tenant_id: str | None) -> None:
+        """Raise OrganisationError if the token does not reach the organisation `tenant_id`."""
         connections = self.connections()
-        tenant_id = self.tenant_id()
         if tenant_id is None and connections:  # a Custom Connection names none
             return
         if all(connection.tenant_id != tenant_id for connection in connections):
-            raise AuthorizeError(
+            raise OrganisationError(
                 f"the login does not reach the organisation {tenant_id}; {listed(connections)}; "
                 f"correct tenant_id, or {RUN_AUTHORIZE} "
                 "(a demo company gets a new id every 28 days)"

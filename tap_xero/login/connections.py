@@ -27,7 +27,7 @@ class Tenant:
 
     def __str__(self) -> str:
         """Return name and id for a person; the name is the organisation's own text."""
-        return f"{clean(self.name)} ({self.tenant_id})"
+        return f"{clean(self.name)} ({clean(self.tenant_id)})"
 
 
 def choose_tenant(

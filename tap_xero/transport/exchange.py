@@ -43,8 +43,8 @@ LOGGER = logging.getLogger(__name__)
 # Connecting is quick or does not happen; an answer may take minutes (Xero, large pages).
 CONNECT_SECONDS = 30.0
 GZIP = 16 + zlib.MAX_WBITS
-# Xero's JSON shrinks to a tenth or so; a good first guess spares growing the buffer.
-USUAL_GAIN = 10
+# An answer that unpacks to more than this is no answer of Xero's: a page is some 3 MB.
+MOST_UNPACKED = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -178,12 +178,18 @@ def _is_here(url: str) -> bool:
     return bool(re.fullmatch(r"localhost|127(\.\d+){3}|::1", urlsplit(url).hostname or ""))
 
 
-def _unpacked(packed: bytes, encoding: str) -> bytes:
+def _unpacked(packed: bytes, encoding: str, most: int = MOST_UNPACKED) -> bytes:
     if not packed or encoding.lower() in ("", "identity"):
         return packed
     if encoding.lower() not in ("gzip", "x-gzip"):
         raise TransientError(f"the answer is packed as {encoding[:20]!r}, which was not asked for")
+    unpacker = zlib.decompressobj(wbits=GZIP)
     try:
-        return zlib.decompress(packed, wbits=GZIP, bufsize=USUAL_GAIN * len(packed))
+        body = unpacker.decompress(packed, most)
     except zlib.error:
         raise TransientError("the answer's gzip is broken or cut short") from None
+    if unpacker.unconsumed_tail:
+        raise TransientError(f"the answer unpacks to more than {most >> 20} MB")
+    if not unpacker.eof:
+        raise TransientError("the answer's gzip is broken or cut short")
+    return body

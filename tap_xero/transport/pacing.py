@@ -29,9 +29,19 @@ WINDOW = 60.05
 
 
 class Pacer:
-    """Use as a context manager around each call; entering waits until the call is allowed."""
+    """Use as a context manager around each call; entering waits until the call is allowed.
 
-    def __init__(self, calls_per_minute: int, max_concurrency: int, clock: Clock) -> None:
+    `header` names the header in which Xero says how many calls of this minute are left.
+    """
+
+    def __init__(
+        self,
+        calls_per_minute: int,
+        max_concurrency: int,
+        clock: Clock,
+        header: str = "X-MinLimit-Remaining",
+    ) -> None:
+        self._header = header
         self._calls_per_minute = calls_per_minute
         self._clock = clock
         self._max_concurrency = min(max_concurrency, calls_per_minute)
@@ -78,7 +88,7 @@ class Pacer:
     def learn(self, headers: Mapping[str, str], entered: int) -> None:
         """Take over what Xero says is left, from the answer to the call `entered` stands for."""
         day = _count(headers.get("X-DayLimit-Remaining"))
-        minute = _count(headers.get("X-MinLimit-Remaining"))
+        minute = _count(headers.get(self._header))
         with self._changed:
             if day is not None:
                 self._day_remaining = day

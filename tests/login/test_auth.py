@@ -13,7 +13,7 @@ import pytest
 from tap_xero.demo import DemoXero, Fault
 from tap_xero.demo import Tenant as DemoTenant
 from tap_xero.demo.identity import CLIENT_SECRET, USER_ID
-from tap_xero.errors import AuthorizeError, InputError, UnreachableError
+from tap_xero.errors import AuthorizeError, InputError, OrganisationError, UnreachableError
 from tap_xero.login.auth import Bearer, XeroAuth
 from tap_xero.login.connections import Tenant, choose_tenant
 from tap_xero.login.token_endpoint import Token, exchange_code
@@ -378,10 +378,10 @@ def test_the_name_of_an_organisation_cannot_forge_a_line_of_the_log(stage: Stage
 
 def test_a_custom_connection_does_not_lose_its_one_organisation(stage: Stage) -> None:
     auth = stage.auth(refresh_token=None, tenant_id=None, scopes="accounting.settings.read")
-    auth.confirm_tenant()
+    auth.confirm_tenant(None)
     stage.xero.behaviour.organisations = ()
-    with pytest.raises(AuthorizeError, match="reaches no organisation"):
-        auth.confirm_tenant()
+    with pytest.raises(OrganisationError, match="reaches no organisation"):
+        auth.confirm_tenant(None)
 
 
 @pytest.mark.parametrize(
