@@ -137,10 +137,10 @@ def _scopes_lines(scopes: Sequence[str]) -> list[str]:
     for scope in scopes:
         family, _, name = scope.removesuffix(".read").rpartition(".")
         access = " (read only)" if scope.endswith(".read") else ""
-        families.setdefault(f"{family}{access}" if family else "", []).append(name)
+        families.setdefault(f"{family or 'other'}{access}", []).append(name)
     lines = [_labelled("Scopes", count(len(scopes), "scope"))]
     for family, names in families.items():
-        text = f"{family + ': ' if family else ''}{', '.join(names)}"
+        text = f"{family}: {', '.join(names)}"
         indent = " " * _LABELS
         lines += textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
     return lines
