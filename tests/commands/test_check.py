@@ -13,7 +13,7 @@ from tap_xero.clock import Clock
 from tap_xero.commands import check_report
 from tap_xero.commands.check import raise_if_unreadable, run_check
 from tap_xero.demo import Behaviour, DemoXero
-from tap_xero.errors import AuthorizeError, DayLimitError, StreamError
+from tap_xero.errors import DayLimitError, OrganisationError, StreamError
 from tap_xero.selection import Selection, default_selection, selection
 from tap_xero.state import State
 from tap_xero.streams.table import LISTS
@@ -197,7 +197,7 @@ def test_a_day_that_is_used_up_ends_the_check() -> None:
 
 
 def test_a_tenant_that_the_login_does_not_reach_ends_the_check(xero: DemoXero) -> None:
-    with pytest.raises(AuthorizeError, match="Harbour Street Cycles Limited"):
+    with pytest.raises(OrganisationError, match="Harbour Street Cycles Limited"):
         Checked(xero, ["invoices"], tenant_id="nobody")
 
 
