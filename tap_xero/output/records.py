@@ -33,6 +33,7 @@ LOGGER = logging.getLogger(__name__)
 
 # With more unknown fields than this, it is cheaper to decode each row.
 _MOST_CUT = 10
+_NO_FIELDS = b"{}"
 
 
 class Records:
@@ -104,7 +105,10 @@ class Records:
                     f"{self._stream}: a text holds U+FFFD, in place of a character that cannot be "
                     "stored or was lost before"
                 )
-            parts += (self._head, record[self._behind_brace :], tail)
+            if record == _NO_FIELDS and self._behind_brace:
+                parts += (self._head.removesuffix(b","), b"}", tail)
+            else:
+                parts += (self._head, record[self._behind_brace :], tail)
         return parts
 
     def _record(self, row: Raw) -> bytes:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tap_xero.demo import DemoXero
 from tap_xero.output import conform, date_fields
+from tap_xero.output.records import Records
 from tap_xero.paging.endpoint import never_as_record
 from tap_xero.paging.pages import Page
 from tap_xero.streams.schema_files import stream_schema
@@ -631,3 +632,10 @@ def test_many_unknown_fields_are_left_out_too(caplog: pytest.LogCaptureFixture) 
         records = raw_answers.records(raw_answers.answer(rows), made=raw_answers.compiled())
     assert records == [{"Total": "1"}] * 2
     assert len(caplog.messages) == 12
+
+
+def test_a_record_without_fields_has_its_tenant_alone() -> None:
+    properties = stream_schema("invoices")
+    made = Records("invoices", properties, selected=frozenset(), tenant_id="t")
+    (line,) = raw_answers.lines(b'{"Invoices":[{}]}', made=made)
+    assert json.loads(line)["record"] == {"TenantID": "t"}
