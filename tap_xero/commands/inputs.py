@@ -123,7 +123,7 @@ def _demo_layers(config_files: Sequence[str]) -> Iterator[list[str | Mapping[str
     from tap_xero.demo.identity import granted
 
     behaviour = Behaviour(calls_per_minute=_DEMO_CALLS_PER_MINUTE)
-    with DemoXero(behaviour=behaviour) as xero:
+    with DemoXero(behaviour=behaviour, converted=True) as xero:
         login = xero.config(
             access_token=xero.identity.new_access_token(xero.behaviour, granted(xero.behaviour)),
             refresh_token=None,

@@ -43,7 +43,8 @@ class DemoXero:
     size: number of invoices, from which all else scales; lines: lines of each invoice, mixed if
     None.  examples: path of an API description whose example answers are served in place of the
     books.  answers: path to the exact bytes of its (first page's) answer.  clock: seconds
-    since the epoch.
+    since the epoch.  converted: reports hold opening balances and an unrealised currency gain,
+    which no journal holds.
     """
 
     def __init__(  # noqa: PLR0913
@@ -57,11 +58,12 @@ class DemoXero:
         examples: str | None = None,
         answers: Mapping[str, bytes] | None = None,
         port: int = 0,
+        converted: bool = False,
     ) -> None:
         self.behaviour = behaviour or Behaviour()
         self.clock = clock
         self.lock = threading.RLock()
-        company = Company(seed, size, int(clock() * 1000), lines)
+        company = Company(seed, size, int(clock() * 1000), lines, converted=converted)
         self._api = AccountingApi(
             company, self.behaviour, self._now, examples=examples, answers=answers or {}
         )

@@ -11,7 +11,11 @@ select
         else account_id
     end as proof_id,
     code,
-    name,
+    case
+        when system_account in ('REALISEDCURRENCYGAIN', 'UNREALISEDCURRENCYGAIN', 'BANKCURRENCYGAIN')
+            then 'Currency gains'
+        else name
+    end as name,
     class in ('REVENUE', 'EXPENSE') as in_profit_and_loss,
     -- What is owed in another currency is worth more or less each month.
     type = 'BANK' or system_account in ('DEBTORS', 'CREDITORS') as can_be_revalued

@@ -69,7 +69,7 @@ class Option(NamedTuple):
 CHART = (
     Account("090", "Business Bank Account", "BANK", "ASSET", "NONE", bank="0209087654321050"),
     Account("091", "Business Savings Account", "BANK", "ASSET", "NONE", bank="0209087654321051"),
-    Account("092", "Company Credit Card", "BANK", "LIABILITY", "NONE", bank="4111-XXXX-XXXX-0092"),
+    Account("092", "Company Credit Card", "BANK", "ASSET", "NONE", bank="4111-XXXX-XXXX-0092"),
     Account("200", "Sales", "REVENUE", "REVENUE", "OUTPUT2", description="Income from bicycles"),
     Account("210", "Workshop Income", "REVENUE", "REVENUE", "OUTPUT2"),
     Account("260", "Other Revenue", "REVENUE", "REVENUE", "OUTPUT2"),
@@ -198,13 +198,19 @@ _GOODS = (
 
 @dataclass(frozen=True)
 class Company:
-    """What every row is made from: `now` is the demo's start in milliseconds since the epoch."""
+    """What every row is made from.
+
+    now: the demo's start in milliseconds since the epoch.
+    converted: the books were kept elsewhere before, and reports value what is owed in other
+        currencies (see `unposted`).
+    """
 
     seed: int
     size: int
     now: int
     lines: int | None = None
     name: str = "Harbour Street Cycles Limited"
+    converted: bool = False
 
     def uid(self, kind: str, number: object) -> str:
         """Give the id of a thing, the same every time: a version 4 UUID in form."""

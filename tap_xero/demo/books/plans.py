@@ -207,7 +207,8 @@ def _draw_line(company: Company, dice: Random, contact: Contact, sale: bool, mod
     if mode == "NoTax":
         tax_type = "NONE"
     region, department = int(draw() * 7), int(draw() * 7)
-    tracking = ((region,) if region < 4 else ()) + ((5 + department,) if department < 3 else ())
+    # Region 4 is archived: older lines, and those that somebody copied, still bear it.
+    tracking = ((region,) if region < 5 else ()) + ((5 + department,) if department < 3 else ())
     amount = line_total(quantity, price, discount)
     tax = tax_of(amount, tax_type, mode)
     return Line(

@@ -1,4 +1,4 @@
-"""Xero's reports, made from the journals, so that the books agree.
+"""Xero's reports, made from the journals and what is `unposted`, so that the books agree.
 
 Sources: developer.xero.com, Reports, for parameters, sections and columns; the examples of Xero
 OpenAPI 16.1.0 for how rows and cells are written.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tap_xero.demo.books.company import ACCOUNTS, CHART, CREDITORS, DEBTORS, Account
 from tap_xero.demo.books.reference_lists import BUDGETED
+from tap_xero.demo.books.unposted import GAINS, unposted
 from tap_xero.demo.lists import CASH_JOURNALS
 from tap_xero.demo.xero_json import Document, instant, read_instant
 
@@ -26,6 +27,9 @@ ZERO = Decimal(0)
 RETAINED = "960"
 YEAR_END_MONTH = 3
 FIRST_DAY = "0000-00-00"
+# The id that Xero gives the computed row of a balance sheet, which has no account.
+CURRENT_YEAR_EARNINGS = "abababab-abab-abab-abab-abababababab"
+REPORTED = (*CHART, GAINS)
 INCOME = frozenset({"REVENUE"})
 COST = frozenset({"DIRECTCOSTS"})
 EXPENSES = frozenset({"EXPENSE", "DEPRECIATN"})
@@ -41,11 +45,16 @@ class Asked(NamedTuple):
     begin: str
     end: str
 
-    def moved(self, begin: str, end: str) -> dict[str, Decimal]:
-        """Sum the journals of some days by account code; debits count up."""
+    def postings(self) -> list[tuple[str, str, Decimal]]:
+        """Give day, account code and amount of all that is reported; debits count up."""
         cash = self.params.get("paymentsOnly") == "true"
+        posted = self.organisation.postings(CASH_JOURNALS if cash else "Journals")
+        return [*posted, *unposted(self.organisation.company, cash=cash)]
+
+    def moved(self, begin: str, end: str) -> dict[str, Decimal]:
+        """Sum what is reported of some days by account code; debits count up."""
         totals: dict[str, Decimal] = defaultdict(Decimal)
-        for day, code, amount in self.organisation.postings(CASH_JOURNALS if cash else "Journals"):
+        for day, code, amount in self.postings():
             if begin <= day <= end:
                 totals[code] += amount
         return totals
@@ -120,7 +129,7 @@ def _section(title: str, rows: Iterable[Document] = ()) -> Document:
 
 
 def _accounts(types: Iterable[str]) -> list[Account]:
-    return [account for account in CHART if account.type in types]
+    return [account for account in REPORTED if account.type in types]
 
 
 def _group(
@@ -137,7 +146,7 @@ def _group(
 
 
 def _uid(asked: Asked, code: str) -> str:
-    return asked.organisation.company.account_ids[code]
+    return code if code == GAINS.code else asked.organisation.company.account_ids[code]
 
 
 # Reports
@@ -181,7 +190,7 @@ def _balance_sheet(asked: Asked) -> list[Document]:
     retained = _earlier_profit(asked) - totals.get(RETAINED, ZERO)
     equity, _ = _group(asked, "Equity", {"EQUITY"}, totals, -1)
     equity["Rows"][-1:] = [
-        _row("Current Year Earnings", this_year),
+        _row("Current Year Earnings", this_year, uid=CURRENT_YEAR_EARNINGS),
         _row("Retained Earnings", retained, uid=_uid(asked, RETAINED)),
         _total("Total Equity", owned - owed),
     ]
@@ -206,7 +215,7 @@ def _trial_balance(asked: Asked) -> list[Document]:
     ever[RETAINED] -= _earlier_profit(asked)
     sections: dict[str, list[Document]] = {}
     sums = [ZERO] * 4
-    for account in CHART:
+    for account in REPORTED:
         to_date = year if account.account_class in {"REVENUE", "EXPENSE"} else ever
         code = account.code
         sides = [*_sides(month[code]), *_sides(to_date[code])]
@@ -230,7 +239,7 @@ def _sides(amount: Decimal) -> tuple[Decimal, Decimal]:
 def _bank_movements(asked: Asked) -> dict[str, list[Decimal]]:
     """Give opening balance, received and spent of each bank account."""
     banks = {account.code: [ZERO, ZERO, ZERO] for account in _accounts({"BANK"})}
-    for day, code, amount in asked.organisation.postings("Journals"):
+    for day, code, amount in asked.postings():
         if code in banks and day <= asked.end:
             banks[code][0 if day < asked.begin else 1 if amount > 0 else 2] += amount
     return banks
