@@ -635,7 +635,7 @@ def test_many_unknown_fields_are_left_out_too(caplog: pytest.LogCaptureFixture) 
 
 
 def test_a_record_without_fields_has_its_tenant_alone() -> None:
-    properties = stream_schema("invoices")
-    made = Records("invoices", properties, selected=frozenset(), tenant_id="t")
+    schema = stream_schema("invoices")
+    made = Records("invoices", schema, selected=frozenset(schema["properties"]), tenant_id="t")
     (line,) = raw_answers.lines(b'{"Invoices":[{}]}', made=made)
     assert json.loads(line)["record"] == {"TenantID": "t"}
