@@ -1,4 +1,13 @@
-"""The pager of journals, which are asked for by number."""
+"""The pager of journals, which are asked for by number.
+
+Xero sends the journals above a JournalNumber, in the order of these numbers. Numbers have gaps, and
+an answer may hold fewer journals than fit although more follow (developer.xero.com, Journals). So
+only an empty answer ends the list.
+
+Nobody documents whether a journal can appear below a number that was already read. If there is
+news, the last 100 numbers up to the bookmark are therefore read again. A run without news makes one
+call.
+"""
 
 from __future__ import annotations
 
@@ -25,28 +34,41 @@ _JOURNALS = 100
 
 
 def _journal_numbers(endpoint: Endpoint, start: Start) -> Iterator[Page]:
-    """Read journals by the highest JournalNumber so far, until an answer is empty.
+    """Read the journals above the bookmark, until an answer is empty.
 
-    Numbers have gaps and an answer may be part-filled in the middle, so neither a count of rows
-    nor a short answer says anything (developer.xero.com, Journals). Journals that are posted
-    faster than they can be read are left to the next run. Raises StreamError when Xero does not
-    go on from the number it was asked for.
+    Journals that are posted faster than they can be read are left to the next run. Raises
+    StreamError when Xero sends no journal above the number that it was asked for.
     """
-    offset, began = start.since or 0, None
+    bookmark = offset = start.since or 0
+    began = None
     while True:
         source = endpoint.ask(offset=str(offset))
         began = source.server_ms if began is None else began
         journals = [msgspec.json.decode(row, type=_Journal) for row in source.rows]
-        numbers = [_journal_number(journal) for journal in journals]
-        top = max((number for number in numbers if number is not None), default=offset)
+        top = max([offset, *filter(None, map(_number, journals))])
         if source.rows and top <= offset:
             raise StreamError(f"{endpoint.path}: Xero sent the journals up to {offset} again")
-        fresh = [at for at, number in enumerate(numbers) if number is None or number > offset]
+        fresh = [at for at, journal in enumerate(journals) if not _is_up_to(offset, journal)]
+        if fresh and bookmark and offset == bookmark:
+            yield from _late_journals(endpoint, bookmark)
         last = all(_is_posted_since(began, journals[at]) for at in fresh)
-        rows = [source.rows[at] for at in fresh]
-        yield Page(rows, source, complete_to=top or None, last=last)
+        yield Page([source.rows[at] for at in fresh], source, complete_to=top or None, last=last)
         if last:
             return
+        offset = top
+
+
+def _late_journals(endpoint: Endpoint, bookmark: int) -> Iterator[Page]:
+    """Yield the journals of the last 100 numbers up to the bookmark, once more."""
+    offset = max(bookmark - _JOURNALS, 0)
+    while offset < bookmark:
+        source = endpoint.ask(offset=str(offset))
+        journals = [msgspec.json.decode(row, type=_Journal) for row in source.rows]
+        top = max([offset, *filter(None, map(_number, journals))])
+        if top == offset:
+            return
+        known = [at for at, journal in enumerate(journals) if _is_up_to(bookmark, journal)]
+        yield Page([source.rows[at] for at in known], source)
         offset = top
 
 
@@ -65,11 +87,16 @@ class _Journal(msgspec.Struct):
     CreatedDateUTC: Raw = NULL
 
 
-def _journal_number(journal: _Journal) -> int | None:
+def _number(journal: _Journal) -> int | None:
     try:
         return msgspec.json.decode(journal.JournalNumber, type=int)
     except msgspec.DecodeError:
         return None
+
+
+def _is_up_to(bookmark: int, journal: _Journal) -> bool:
+    number = _number(journal)
+    return number is not None and number <= bookmark
 
 
 def _is_posted_since(moment: int | None, journal: _Journal) -> bool:

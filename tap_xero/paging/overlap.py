@@ -1,4 +1,9 @@
-"""Ask so that nothing is left out at the seam of two answers."""
+"""Ask so that two answers overlap, and no row is lost between them.
+
+Nobody documents whether Xero rounds the moment in If-Modified-Since, or leaves out that very
+moment. So the tap looks for a row that it knows in the new answer. If the row is there, the filter
+has let everything after it through. If not, the tap asks again from further back.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +18,10 @@ if TYPE_CHECKING:
 def ask_reaching(
     endpoint: Endpoint, since: int | None, known: int | None, reach: int = 0, **params: str
 ) -> tuple[EndpointPage, int]:
-    """Ask for what changed since `since` and make sure that nothing was left out at the seam.
+    """Return what changed since `since`, and how many ms earlier the tap had to ask for it.
 
-    A row with the stamp `known` exists, so an answer holding a row no newer proves that Xero's
-    filter let everything after it through. Where the proof is missing (Xero might round the
-    header up, or leave out the whole minute or day that it names) the same is asked from further
-    back, and at once where no row is known. Returns the answer and the reach that it needed.
+    `known` is the stamp of a row that exists, None if no row is known; the tap then asks from the
+    furthest step back at once. `reach` is the step to begin with. All are in ms.
     """
     if since is None:
         return endpoint.ask(None, **params), reach
@@ -42,9 +45,9 @@ def _goes_back_to(known: int, source: EndpointPage) -> bool:
 
 
 def _holds_the_same(first: EndpointPage, source: EndpointPage, *, paged: bool) -> bool:
-    """Say whether two answers surely hold the same rows, be it on pages that were not asked for.
+    """Say whether two answers are sure to hold the same rows, including rows on later pages.
 
-    Their first pages are the same where nothing but rows without a stamp fits on them.
+    Equal first pages do not suffice: rows without a stamp may fill both of them.
     """
     if first.pagination and source.pagination:
         same_count = first.pagination.itemCount == source.pagination.itemCount

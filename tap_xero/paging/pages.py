@@ -30,11 +30,11 @@ LOOK_BACK_STEPS = (MINUTE, DAY + SECOND)
 class Start:
     """Where a stream starts, in the unit of its replication key.
 
-    Stamps are in ms since 1970, journals go by JournalNumber. Rows before `since` are not wanted
-    (None: all are). `bookmark` is what an earlier run kept, so a record with just that stamp has
-    been written. `page_size` is how many rows to ask for at once; `reach` is how many ms earlier
-    than `since` Xero has to be asked so that it leaves nothing out; without a bookmark the most
-    that might be needed is taken, for want of a row known to exist that would show it.
+    The unit is ms since 1970, or a JournalNumber. Rows before `since` are left out; None keeps all.
+    `bookmark` is the bookmark of an earlier run, so a record with this very stamp was written.
+    `page_size` is the number of rows to ask for at once. `reach` is how many ms before `since` the
+    tap asks, so that Xero's filter leaves nothing out. Without a bookmark no row is known that
+    could show the reach needed, so the tap takes the longest.
     """
 
     since: int | None = None
@@ -51,16 +51,16 @@ class Start:
 
 
 class Position(NamedTuple):
-    """How far the documents of a list have been walked, in the order of stamp and id.
+    """The last document whose details were read, in the order of stamp and id.
 
-    `stamp` is in ms since 1970; with `uid` None all documents of that stamp are done.
+    `stamp` is in ms since 1970. If `uid` is None, all documents with this stamp are done.
     """
 
     stamp: int
     uid: str | None = None
 
     def is_before(self, stamp: int, uid: str) -> bool:
-        """Say whether the document is still to come."""
+        """Say whether the document comes after this position."""
         return stamp > self.stamp or (
             stamp == self.stamp and self.uid is not None and uid > self.uid
         )
@@ -70,9 +70,9 @@ class Position(NamedTuple):
 class Page:
     """Rows to write, taken from the answer `source`.
 
-    Once they are written the stream is complete up to and with `complete_to` (None: no further
-    than before), or, where documents are walked, up to `position`; `last` says that it is complete
-    as a whole.
+    Once the rows are written, the stream is complete up to and including `complete_to` (None: no
+    further than before). For details of documents, `position` says the same. `last` says that the
+    whole stream is complete.
     """
 
     rows: Sequence[bytes]
@@ -84,10 +84,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What reading a list would take, as far as a call or two can tell.
+    """What reading an endpoint would take, judged by one or two calls.
 
-    `waiting` is how many records have changed since the bookmark, None where only reading tells;
-    about `calls` calls read them. With `at_least` there may be more of both.
+    `waiting` is the number of records that changed since the bookmark, None if only reading shows
+    it. About `calls` calls read them. If `at_least` is true, both may be higher.
     """
 
     waiting: int | None
@@ -97,14 +97,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Pager:
-    """How a list is read: `pages` yields it page by page, `peek` makes a call and looks ahead."""
+    """How an endpoint is read: `pages` yields its pages, `peek` estimates the calls."""
 
     pages: Callable[[Endpoint, Start], Iterator[Page]]
     peek: Callable[[Endpoint, Start], Estimate]
 
 
 def wanted(stamp: int | None, since: int | None) -> bool:
-    """Say whether a row with this stamp belongs to what changed since `since`."""
+    """Say whether a row with this stamp changed since `since`; a row without a stamp counts."""
     return stamp is None or since is None or stamp >= since
 
 

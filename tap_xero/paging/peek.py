@@ -1,4 +1,4 @@
-"""Estimates: what reading an endpoint would take, from a call or two."""
+"""Estimates of the calls that reading an endpoint would take, for `--check`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def peek_at_pages(endpoint: Endpoint, start: Start) -> Estimate:
-    """Ask for a single record, for the sake of Xero's count of all."""
+    """Ask for a single record: the answer holds Xero's count of all."""
     source = endpoint.ask(start.asked_since, **endpoint.page_params(1, 1))
     if source.pagination:
         waiting = source.pagination.itemCount
@@ -25,7 +25,7 @@ def peek_at_pages(endpoint: Endpoint, start: Start) -> Estimate:
 
 
 def calls_until_empty(waiting: int, page_size: int) -> int:
-    """Return how many calls read so many records, the last of them nothing."""
+    """Return how many calls read so many records; the last call reads nothing."""
     return -(-waiting // page_size) + 1
 
 

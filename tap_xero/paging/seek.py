@@ -1,21 +1,23 @@
-"""Lists sorted by when their rows were last modified, read so that no edit can lose a row.
+"""Read a list that is sorted by modification time, so that no edit can lose a row.
 
-*Seeking.* Page numbers are offsets into a list that shifts when a row is edited and so moves to
-its end. Instead, after each page, page 1 is asked for again with the last stamp (less a second)
-as If-Modified-Since. Whatever was not read yet has that stamp or a later one, whoever edits what
-meanwhile. What the new answer repeats is dropped by key and stamp.
+*Seeking.* A page number is an offset into a list. An edited row moves to the end of the list, and
+all rows behind its old place shift. So the tap does not count pages. After each page it asks for
+page 1 again, with the last stamp (less one second) as If-Modified-Since. Every row that was not
+read yet has this stamp or a later one, whatever is edited meanwhile. Rows that come again are
+dropped by key and stamp.
 
-*Stacks.* Where that stamp does not get us on (thousands of rows with one stamp, or Xero rounding
-the header down to the day), pages are stepped, but from the last of them to the first: a row
-that leaves drops its successors into pages still to be read, never out of them, and a row that
-is edited moves to the end, where seeking finds it. So a stack needs no second look, unless
-a row appears in it twice, and costs one call more than it has pages.
+*Stacks.* The stamp may not advance: thousands of rows can share one stamp, or Xero may round the
+header down to the day. Then the tap steps through the pages, from the last page to the first. A
+row that leaves the list shifts its successors into pages that are still to be read. A row that is
+edited moves to the end, where seeking finds it. So a stack is read once, unless a row appears in it
+twice. It costs one call more than it has pages.
 
-*Proof.* All this needs a sorted list and an honest count. Every page is checked for order; until
-enough rows have shown it, asking for the newest row first has to. `pagination.itemCount` has to
-fall from one answer to the next by just the rows that were read in between; else rows may stand
-where they should not, and asking for the newest row first has to show that they do not. Where the
-proof fails, or Xero gives no pagination, `sweep` takes over from the last point that was proven.
+*Proof.* Seeking needs a sorted list and a correct count. Every page is checked for order. Until
+enough rows have shown the order, the tap asks once for the newest row first: a server that honours
+`order` returns another first row. `pagination.itemCount` must fall from one answer to the next by
+the rows that were read between them. If it does not, rows may be in the wrong place, and the
+question for the newest row first must show the contrary. If a proof fails, or if Xero sends no
+pagination, `sweep` continues from the last point that was proven.
 """
 
 from __future__ import annotations
@@ -53,11 +55,11 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-# A seek repeats some rows; from one in this many, stepping pages in stacks of as many is cheaper.
+# A seek repeats rows. If it repeats one in this many, stepping through pages is cheaper.
 _MAX_REPEATS_IN = 8
-# So many different stamps in order are evidence of a sorted list.
+# This many different stamps in order prove that the list is sorted.
 _STAMPS_THAT_PROVE_ORDER = 100
-# To what Xero might round the header.
+# The units, in ms, to which Xero might round the header.
 _ROUNDINGS = (SECOND, MINUTE, 60 * MINUTE, DAY)
 
 
@@ -77,37 +79,37 @@ MODIFIED_SINCE = Pager(_modified_since, peek_at_pages)
 
 
 class _Seek:
-    """How far a list has been read, and what was learnt about Xero on the way."""
+    """How far a list was read, and what its answers have shown about Xero."""
 
     def __init__(self, endpoint: Endpoint, start: Start) -> None:
         self._endpoint = endpoint
         self._start = start
         self._size = start.page_size
-        # Where seeking has come to: every row before it has been read, and those in `_read`.
+        # Every row before this moment was read, and so were the rows in `_read`.
         self._since = start.since
         self._read: set[int] = set()
         # The stamp of a row that exists.
         self._known = start.bookmark
-        # Every row before this has been yielded, and none of them can turn up later.
+        # Every row before this moment was yielded, and no other can appear before it.
         self.proven: int | None = None
-        # What the answer before said.
+        # What the previous answer counted.
         self._before: _Account | None = None
         self._stamps_in_order = 0
         self._order_is_kept: bool | None = None
-        # How far before a moment one has to ask, and what Xero rounds the header to.
+        # How far before a moment the tap must ask, and to what Xero rounds the header.
         self._reach = start.reach
         self._grain: int | None = SECOND
         self._began: int | None = None
         self._calls_left: int | None = None
 
     def ask_for_less(self) -> None:
-        """Go on with smaller pages."""
+        """Continue with smaller pages."""
         self._size = halved(self._size)
         self._calls_left = None
         LOGGER.info("%s: asking for pages of %d rows", self._endpoint.path, self._size)
 
     def pages(self) -> Iterator[Page]:
-        """Read on from where the list has been read to."""
+        """Yield the pages that were not read yet."""
         ended = False
         while not ended:
             ended = yield from self._step()
@@ -139,7 +141,7 @@ class _Seek:
             self._endpoint, self._since, self._known, self._reach, **params
         )
         if self._calls_left is None:
-            # Edits that never stop must not keep us here: the next run goes on from the bookmark.
+            # Edits may never stop. The next run continues from the bookmark.
             self._calls_left = 3 * _page_count(page) + 20
         if self._began is None:
             self._began = page.server_ms
@@ -147,7 +149,7 @@ class _Seek:
         return page
 
     def ask_page(self, number: int) -> EndpointPage:
-        """Return page `number` of what comes from where the list has been read to."""
+        """Return page `number` of the rows that were not read yet."""
         self._calls_left = max((self._calls_left or 0) - 1, 0)
         params = self._endpoint.page_params(number, self._size)
         return self._endpoint.ask(self._asked_since, **params)
@@ -160,7 +162,7 @@ class _Seek:
     # Proof
 
     def _is_proven(self, page: EndpointPage) -> bool:
-        """Say whether the list is sorted and lacks nothing, as far as this answer tells."""
+        """Say whether this answer shows that the list is sorted and complete so far."""
         if not pagination_adds_up(page, 1):
             return False
         if not _is_whole(page, self._size) and not self._is_sorted(page):
@@ -178,7 +180,7 @@ class _Seek:
         return self._stamps_in_order >= _STAMPS_THAT_PROVE_ORDER or self._keeps_order(page)
 
     def _keeps_order(self, page: EndpointPage) -> bool:
-        """Ask for the newest row first: who sorts as pagination shows another row than before."""
+        """Ask in descending order: a server that honours `order` returns a different first row."""
         if self._order_is_kept is None:
             self._order_is_kept = False
             if self._endpoint.newest_first and page.rows:
@@ -201,7 +203,7 @@ class _Seek:
     # Seeking
 
     def _learn_grain(self, page: EndpointPage) -> None:
-        """Notice how coarsely Xero reads the header, from rows older than it asked for."""
+        """Learn how coarsely Xero rounds the header, from rows older than the tap asked for."""
         asked, grain = self._asked_since, self._grain
         if asked is None or grain is None or not page.known_stamps:
             return
@@ -221,7 +223,7 @@ class _Seek:
         return repeated * _MAX_REPEATS_IN <= len(page.rows)
 
     def _advance(self, rows: Mapping[int, int | None], page: EndpointPage) -> None:
-        """Seek from the last of these rows, which are read; `page` counted them last."""
+        """Seek from the last of these rows, which were read; `page` has the last count of them."""
         stamps = sorted(stamp for stamp in rows.values() if stamp is not None)
         since = _anchor(stamps[-1])
         self._before = _Account(_count(page), stamps)
@@ -232,11 +234,11 @@ class _Seek:
 
     @property
     def _next_reach(self) -> int:
-        """The reach to begin with once rows are known; the first was for want of any."""
+        """The reach to begin with: before any row is known, the reach of the start."""
         return self._start.reach if self._known is None else self._reach
 
     def unread(self, page: EndpointPage, shown: Container[int] = ()) -> list[bytes]:
-        """Return the rows that have not been read before, nor `shown`."""
+        """Return the rows that were neither read before nor `shown`."""
         return [
             row
             for row, stamp, row_id in zip(page.rows, page.stamps, page.ids, strict=True)
@@ -256,7 +258,10 @@ class _Seek:
         return stamp is not None and self._began is not None and stamp >= self._began
 
     def _break_off(self, page: EndpointPage) -> Page:
-        """End while edits go on; the stream is complete if it is up to the moment it began."""
+        """End although edits continue.
+
+        The stream is complete if it was read up to the moment at which reading began.
+        """
         return Page(self.unread(page), page, self.proven, last=self.modified_meanwhile(self.proven))
 
     def _read_stack(self, first: EndpointPage) -> Generator[Page, None, bool]:
@@ -275,10 +280,10 @@ class _Seek:
 
 
 class _Stack:
-    """Pages under one If-Modified-Since, from `first` to the first one from where seeking gets on.
+    """Pages under one If-Modified-Since, from `first` to the first page that lets seeking advance.
 
-    `rows` are the stamps of all rows that they show, by their number, `latest` is the page that
-    was read last, and `is_sound` says whether all were sorted and paged as they should be.
+    `rows` maps the number of each row shown to its stamp. `latest` is the page that was read last.
+    `is_sound` says whether all pages were sorted and paged as they should be.
     """
 
     def __init__(self, seek: _Seek, first: EndpointPage) -> None:
@@ -301,7 +306,7 @@ class _Stack:
 
     @property
     def ends_list(self) -> bool:
-        """Whether the list ends with the stack, and has not grown out of it meanwhile."""
+        """Whether the list ends with the stack, and has not grown beyond it meanwhile."""
         return self._reaches_end and _page_count(self.latest) <= self._top_number
 
     def _climb(self) -> Iterator[Page]:
@@ -323,14 +328,14 @@ class _Stack:
                 page = self._seek.ask_page(number)
                 yield self._show(page, number)
                 came += page.ids
-            # Rows of one stamp may come in another order each time; then some come twice.
+            # Rows with one stamp may come in another order each time. Then some come twice.
             if len(came) == len(set(came)):
                 return
             idle_passes = idle_passes + 1 if self._fresh == fresh else 0
             highest, came = self._top_number, []
 
     def _show(self, page: EndpointPage, number: int) -> Page:
-        """Return those rows of an answer that are new."""
+        """Return the rows of an answer that are new."""
         rows = self._seek.unread(page, self.rows)
         self._fresh += sum(
             row_id not in self.rows and not self._seek.modified_meanwhile(stamp)
@@ -345,16 +350,16 @@ class _Stack:
 
 
 class _Account(NamedTuple):
-    """What Xero counted, and the stamps of those rows that were read; for the next answer."""
+    """How many rows Xero counted, and the stamps of the rows that were read from them."""
 
     counted: int
     stamps: list[int]
 
     def agrees_with(self, page: EndpointPage) -> bool:
-        """Say whether a later answer counts all rows but those that it leaves out of those read.
+        """Say whether a later answer counts exactly the rows that were not read before it.
 
-        If it counts fewer, some were deleted, or stand behind where they belong; if more, some
-        were modified, which may hide that others are missing.
+        If it counts fewer rows, some were deleted or are in the wrong place. If it counts more,
+        some were modified, and this may hide that others are missing.
         """
         stamps = page.known_stamps
         left_out = bisect_left(self.stamps, stamps[0]) if stamps else len(self.stamps)

@@ -1,16 +1,17 @@
-"""Whole pages by number, for lists whose order or size cannot be relied on.
+"""Read whole pages by number, for lists whose order or count cannot be relied on.
 
-A row that leaves the list, or moves within it, between two calls shifts the rows behind it, and
-one that stood at the seam of two pages is then on neither. So the pages are read in passes, to
-and fro, for a shift that hides a row from a reader going one way does not hide it from one
-coming back. What a pass shows for the first time is yielded, and two passes that show just the
-same end the sweep. So do a few that show nothing new, where what was modified after the sweep
-began does not count: the next run is for that. One pass is enough where the list was one page,
-or where it is plain that nothing moved: Xero counted the same number of rows on every page, each
-of them was seen, and nothing was modified meanwhile.
+A row may leave the list or move within it between two calls. The rows behind it then shift, and a
+row at the border of two pages is on neither of them. So the pages are read in passes, forward and
+back: a shift that hides a row in one direction does not hide it in the other. Each pass yields the
+rows that no earlier pass has shown.
 
-No bookmark moves before the end. A list that changes faster than it can be read ends without
-being complete, its bookmark where it was.
+Two passes that show the same rows end the sweep. So do a few passes without a new row; rows that
+were modified after the sweep began do not count, since the next run reads them. One pass suffices
+if the list is one page. It also suffices if nothing moved: Xero counted the same number of rows on
+every page, each row was seen, and none was modified meanwhile.
+
+No bookmark moves before the end. If a list changes faster than it can be read, the sweep ends
+without being complete, and the bookmark stays.
 """
 
 from __future__ import annotations
@@ -37,25 +38,26 @@ if TYPE_CHECKING:
     from tap_xero.paging.endpoint import Endpoint, EndpointPage
 
 _MAX_PASSES = 25
-# Where the list keeps changing, nothing new in so many passes has to do.
+# Stop after this many passes without a new row, if the list keeps changing.
 _IDLE_PASSES = 3
-# The same where rows come in another order each time, so that some are shown twice.
+# The same, if rows come in another order each time, so that some are shown twice.
 IDLE_PASSES_IF_SHUFFLED = 8
-# How many times as many rows as there were when the sweep began are too many for one pass.
+# Stop a pass that shows this many times the rows that there were when the sweep began.
 _RUNAWAY_FACTOR = 5
-# The page size that Xero falls back to where it does not know `pageSize` (Xero OpenAPI 16.1.0).
+# Xero uses this page size if it does not know `pageSize` (Xero OpenAPI 16.1.0).
 DEFAULT_PAGE_SIZE = 100
-# A single page with fewer rows than a tenth of a page is taken for the end of a list of which
-# every row was known already: this keeps a sync with nothing new at one call a list.
+# If page 1 holds fewer rows than a tenth of a page, and all of them were known already, it counts
+# as the end of the list. So a sync with nothing new makes one call for each list.
 _TINY_SHARE = 10
 
 
 @dataclass
 class _Pass:
-    """What one pass has shown; `lengths` are the rows on each of its pages.
+    """What one pass has shown.
 
-    `began` is Xero's clock at its first answer, `old` are its rows that were there when the
-    sweep began, `fresh` those of them that no pass had shown before.
+    `lengths` holds the number of rows on each page. `began` is Xero's clock at the first answer.
+    `old` counts the rows that existed when the sweep began. `fresh` counts those among them that no
+    earlier pass had shown.
     """
 
     lengths: list[int] = field(default_factory=list)
@@ -80,7 +82,7 @@ class _Pass:
 def page_numbers(
     endpoint: Endpoint, start: Start, first: EndpointPage | None = None
 ) -> Iterator[Page]:
-    """Read every page until nothing new appears; `first` is page 1 if it has been read.
+    """Read every page until nothing new appears; `first` is page 1 if it was read already.
 
     Raises StreamError when Xero sends the same full page again and again.
     """
@@ -108,7 +110,7 @@ PAGE_NUMBERS = Pager(page_numbers, peek_at_pages)
 
 
 class _Sweep:
-    """All passes together: what they have shown, and when they began."""
+    """All passes together: the rows that they have shown, and when they began."""
 
     def __init__(self, endpoint: Endpoint, start: Start) -> None:
         self.size = start.page_size
@@ -121,7 +123,7 @@ class _Sweep:
         self._idle_passes = 0
 
     def forth(self, first: EndpointPage | None = None) -> Iterator[EndpointPage]:
-        """Yield the pages from the first on, until one is the last or empty."""
+        """Yield the pages from the first to the last, or to one that is empty."""
         page, number = first or self._ask(1), 1
         yield page
         while page.rows and not _is_last(page, number, self.size, self._start.bookmark):
@@ -136,7 +138,7 @@ class _Sweep:
         return (self._ask(number) for number in range(last, 0, -1))
 
     def take(self, source: EndpointPage, this: _Pass) -> list[bytes]:
-        """Note what a page shows, and return the rows that are wanted and new to the sweep."""
+        """Note the rows of a page, and return those that are wanted and new to the sweep."""
         if self._began is None:
             self._began = source.server_ms
         if not this.lengths:
@@ -159,7 +161,7 @@ class _Sweep:
         return rows
 
     def is_complete_after(self, this: _Pass) -> bool:
-        """Say whether, with this pass, every row has been shown."""
+        """Say whether every row was shown, now that this pass has ended."""
         before, self._before = self._before, this
         if this.was_one_page or self._nothing_moved(this):
             return True
@@ -171,17 +173,17 @@ class _Sweep:
         return this.ids == before.ids or self._idle_passes >= _IDLE_PASSES
 
     def _nothing_moved(self, this: _Pass) -> bool:
-        """Ask what was modified since the newest row: only what was there before this pass."""
+        """Ask for rows modified since the newest row; say whether all existed before this pass."""
         if this.counts != {len(this.ids)} or this.shows_rows_twice:
             return False
         if not self._endpoint.takes_modified_since or self.newest is None or this.began is None:
             return False
-        settled = this.began - CLOCK_SKEW
-        since = min(self.newest, settled) - SECOND
+        final = this.began - CLOCK_SKEW
+        since = min(self.newest, final) - SECOND
         params = self._endpoint.page_params(1, self.size)
         latest, _ = ask_reaching(self._endpoint, since, self.newest, self._start.reach, **params)
         is_whole = pagination_adds_up(latest, 1) and not is_full(latest, self.size)
-        is_older = all(stamp < settled for stamp in latest.known_stamps)
+        is_older = all(stamp < final for stamp in latest.known_stamps)
         return is_whole and is_older and this.ids.issuperset(latest.ids)
 
     def _ask(self, number: int) -> EndpointPage:
@@ -189,10 +191,10 @@ class _Sweep:
         return self._endpoint.ask(self._start.asked_since, **params)
 
     def _following(self, page: EndpointPage, number: int) -> EndpointPage | None:
-        """Return the page behind `page`, or None where that is sent again, being everything.
+        """Return the page after `page`; None if Xero repeats `page` because it is the last.
 
-        The same rows come again, too, when just a page of them was put before them, or when
-        chance orders rows of one stamp so. Then page `number` has changed, now or next time.
+        The same rows also come again if exactly one page of rows was inserted before them, or if
+        rows with one stamp happen to come in this order. Then page `number` has changed too.
         """
         for _ in range(2):
             following = self._ask(number + 1)
