@@ -194,14 +194,14 @@ OF_A_STREAM = (
         {"high volume": refused(400, HIGH_VOLUME)},
         "gives Xero's words and correlation id",
         Outcome.STREAM_ENDS,
-        r"too many records for one question.*HighVolumeException.*\(Xero correlation id",
+        r"Xero refuses to list this many records.*HighVolumeException.*\(Xero correlation id",
     ),
     Row(
         "404, 410, 501",
         {str(status): Fault.status(status) for status in (404, 410, 501)},
         "gives Xero's words and correlation id",
         Outcome.STREAM_ENDS,
-        "Xero (does not know this path|has removed this path|has not made this)",
+        "Xero (does not know this path|has removed this path|does not implement this)",
     ),
     Row(
         "401 for a missing scope (or Xero plan)",
@@ -294,7 +294,7 @@ OTHERS = (
         {},
         "says to run `--authorize`",
         Outcome.RUN_ENDS,
-        "refuses an access token it has just given",
+        "refuses an access token that it has just given",
     ),
     Row(
         "403 for an organisation that the login does not reach",

@@ -24,6 +24,7 @@ from tap_xero.demo import DemoXero, Fault
 from tap_xero.errors import (
     AuthorizeError,
     DayLimitError,
+    OrganisationError,
     SkipStreamError,
     StreamError,
     TapError,
@@ -402,7 +403,7 @@ def test_a_token_that_is_refused_although_new_ends_the_run(stage: Stage) -> None
 
 def test_an_organisation_that_is_not_reached_ends_the_run(stage: Stage) -> None:
     output = stage.sync(tenant_id="of-last-month")
-    assert type(output.error) is AuthorizeError
+    assert type(output.error) is OrganisationError
     assert re.search(
         ending_of("403 for an organisation that the login does not"), str(output.error)
     )
