@@ -206,14 +206,15 @@ class Client:
         """
         return self._answer(_Call(path, {}, params, _json_or_nothing))
 
-    def get_file(self, path: str, media_type: str) -> Answer:
+    def get_file(self, path: str, media_type: str, length: int | None = None) -> Answer:
         """Return the file at `path`, such as `Invoices/…/Attachments/…`, its bytes as they are.
 
-        Xero wants to be told its media type (Xero OpenAPI 16.1.0, parameter ContentType). Raises
-        what `get` raises, but for SlowAnswerError.
+        Xero wants its media type as a parameter (Xero OpenAPI 16.1.0, parameter ContentType).
+        `length` is how many bytes Xero says it has; a file of another length is asked for again.
+        Raises what `get` raises, except SlowAnswerError.
         """
         headers = {"Accept": "application/octet-stream", "contentType": media_type}
-        return self._answer(_Call(path, headers, {}, _bytes))
+        return self._answer(_Call(path, headers, {}, _file_check(path, media_type, length)))
 
     def _answer(self, call: _Call) -> Answer:
         try:
@@ -368,7 +369,8 @@ class Client:
         return True
 
 
-_GOOD = frozenset({200, 204, 304})
+_OK = 200
+_GOOD = frozenset({_OK, 204, 304})
 _NOTHING = frozenset({204, 304})
 _GONE = frozenset({404, 410})
 _FORBIDDEN = 403
@@ -386,8 +388,34 @@ def _meaning(status: int, said: str) -> str:
     return f"{_MEANINGS.get(status, f'refused with status {status}')}: {said}"
 
 
-def _bytes(reply: Reply) -> bytes:
-    return reply.body
+def _file_check(path: str, media_type: str, length: int | None) -> Callable[[Reply], bytes]:
+    """Return what takes the file out of a reply, or raises TransientError if it is none.
+
+    A file whose length is wrong twice, with the same bytes, is taken: then the length that Xero
+    says is untrue.
+    """
+    wrong: list[bytes] = []
+
+    def file(reply: Reply) -> bytes:
+        kind = reply.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        if reply.status != _OK:
+            raise TransientError(f"status {reply.status} with nothing in place of a file")
+        if kind != media_type.lower() and ("html" in kind or "json" in kind):
+            raise TransientError(f"status 200 with {kind[:40]!r} in place of a file")
+        if length in (None, len(reply.body)):
+            return reply.body
+        if wrong[-1:] != [reply.body]:
+            wrong[:] = [reply.body]
+            raise TransientError(f"{len(reply.body)} bytes in place of a file of {length}")
+        LOGGER.warning(
+            "%s: Xero says that the file has %d bytes, and sent the same %d twice: they are kept",
+            path,
+            length,
+            len(reply.body),
+        )
+        return reply.body
+
+    return file
 
 
 def _json_or_nothing(reply: Reply) -> bytes:

@@ -145,7 +145,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "minimum": 0,
             "maximum": 31_536_000,
             "description": "How far before its bookmark a stream starts; 0 counts as 1.",
-            "default": 5,
+            "default": 300,
         },
         "request_timeout": {
             "type": "number",

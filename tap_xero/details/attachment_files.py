@@ -3,7 +3,8 @@
 A file stands at `<folder>/<document type>/<document id>/<attachment id>-<file name>`. Names come
 from whoever uploaded the file, so of each part only letters, digits, spaces and `._-` are taken
 over: no name leads out of the folder, hides, or cannot be written on another system. The bytes are
-written under another name first, so a file with its own name is whole, however the run ends.
+written under another name first, so a file with its own name is whole, however the run ends. Where
+Xero says another length than a file has, a file `<name>.length` beside it holds Xero's length.
 """
 
 from __future__ import annotations
@@ -41,34 +42,50 @@ def place(folder: Path, document_type: str, document: str, attachment: str, name
     return folder / document_type / _safe_id(document) / file
 
 
-def holds(path: Path, length: int | None, changed: int) -> bool:
-    """Say whether the file need not be fetched any more.
+def holds(path: Path, length: int | None) -> bool:
+    """Say whether the file is there, with the `length` (bytes) that Xero says, if it says any.
 
-    It is there, and either has the `length` (bytes) that Xero tells, if it tells any, or was saved
-    since its document `changed` (ms since 1970): then the length that Xero tells is untrue.
+    A file that `save` was given with another length has a note of that length beside it.
     """
     try:
-        found = path.stat()
-    except OSError:
+        if length in (None, path.stat().st_size):
+            return True
+        return _note(path).read_text(encoding="ascii") == str(length)
+    except (OSError, UnicodeDecodeError):
         return False
-    return length in (None, found.st_size) or found.st_mtime * 1000 >= changed
 
 
-def save(path: Path, content: bytes) -> None:
-    """Write a file, or put it in the place of an older one. Raises StreamError when it cannot."""
-    draft = path.with_name(f"{path.name}.part")
+def save(path: Path, content: bytes, length: int | None = None) -> None:
+    """Write a file, in place of an older one if there is one.
+
+    If Xero says another `length`, that is noted in a file beside it, so that a later run does not
+    ask for the file again. Raises StreamError if a file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        _write(path, content)
+        if length in (None, len(content)):
+            _note(path).unlink(missing_ok=True)
+        else:
+            _write(_note(path), b"%d" % length)
     except OSError as error:
         raise StreamError(
             f"{path}: cannot be written ({_reason(error)}): correct that, or attachments_dir, and "
             "run again"
         ) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f"{path.name}.part")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.length")
 
 
 def _safe_id(text: str) -> str:

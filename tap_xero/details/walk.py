@@ -201,10 +201,10 @@ class Walk:
         with self._counted():
             return self.answers.ask_one(key)
 
-    def ask_file(self, key: str, media_type: str) -> bytes:
-        """Return the file that Xero has under `key` below the list."""
+    def ask_file(self, key: str, media_type: str, length: int | None) -> bytes:
+        """Return the file of `length` bytes (None: not known) that Xero has under `key`."""
         with self._counted():
-            return self.answers.ask_file(key, media_type)
+            return self.answers.ask_file(key, media_type, length)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -255,7 +255,7 @@ def _attachments(walk: Walk, document: Document) -> Page | None:
         uid, path = text(row, "AttachmentID"), None
         if uid and uid not in seen and walk.folder:
             path = _file_place(walk.folder, walk, document, row)
-            if not attachment_files.holds(path, integer(row, "ContentLength"), document.stamp):
+            if not attachment_files.holds(path, integer(row, "ContentLength")):
                 if walk.budget.left <= 0:
                     return None
                 path = _download(walk, f"{key}/{quote(uid, safe='')}", row, path)
@@ -277,8 +277,10 @@ def _download(walk: Walk, key: str, row: Row, path: Path) -> Path | None:
     """Fetch a file and return its path; None where Xero does not have it any more."""
     media_type = text(row, "MimeType")
     known = media_type if _MEDIA_TYPE.fullmatch(media_type) else _ANY_MEDIA_TYPE
+    length = integer(row, "ContentLength")
     try:
-        attachment_files.save(path, walk.ask_file(key, known))
+        content = walk.ask_file(key, known, length)
+        attachment_files.save(path, content, length)
     except GoneError as error:
         LOGGER.warning("attachments: %s; the record comes without its content", error)
         return None

@@ -122,9 +122,9 @@ class Endpoint:
         """Return the one record with this key, as a page. Raises what `ask` raises."""
         return self._counted(self._client.get_one(f"{self.path}/{key}", **params))
 
-    def ask_file(self, key: str, media_type: str) -> bytes:
+    def ask_file(self, key: str, media_type: str, length: int | None) -> bytes:
         """Return the file below the list under `key`. Raises what `Client.get_file` raises."""
-        answer = self._client.get_file(f"{self.path}/{key}", media_type)
+        answer = self._client.get_file(f"{self.path}/{key}", media_type, length)
         self.usage.add(answer.size)
         return answer.body
 
