@@ -116,7 +116,14 @@ CONFIG_SCHEMA: dict[str, Any] = {
         },
         "include_archived_contacts": {
             "type": "boolean",
-            "description": "Whether archived contacts are read too.",
+            "description": "Whether the first run reads archived contacts too. Contacts that are "
+            "archived later come once more, as ARCHIVED, in any case.",
+            "default": False,
+        },
+        "start_date_applies_to_all": {
+            "type": "boolean",
+            "description": "Whether start_date also limits accounts, contacts, items and users. "
+            "By default, their first run reads all of them, since invoices refer to old ones.",
             "default": False,
         },
         "page_size": {
@@ -265,6 +272,7 @@ class Config:
     xero_user_id: str | None
     scopes: str | None
     include_archived_contacts: bool
+    start_date_applies_to_all: bool
     page_size: int
     max_concurrency: int
     calls_per_minute: int

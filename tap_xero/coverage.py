@@ -18,13 +18,21 @@ if TYPE_CHECKING:
     from tap_xero.streams.stream import Stream
 
 
-def settings_of(stream: Stream, config: Config, tenant_id: str | None) -> dict[str, Any]:
-    """Return what a stream is read with, as far as that decides which of its records come."""
+ARCHIVED_SINCE = "archived_since"
+
+
+def settings_of(
+    stream: Stream, config: Config, tenant_id: str | None, run_start: int
+) -> dict[str, Any]:
+    """Return what a first read of a stream would cover, if it began at `run_start` (ms)."""
     settings: dict[str, Any] = {"tenant_id": tenant_id.lower()} if tenant_id else {}
     if stream.pager is not JOURNAL_NUMBERS:  # they are read from the first one
-        settings["start_date"] = dates.to_rfc3339(dates.to_ms_of(config.start_date))
+        first = first_moment(stream, config)
+        settings["start_date"] = None if first is None else dates.to_rfc3339(first)
     if stream.archived_on_demand:
         settings["include_archived_contacts"] = config.include_archived_contacts
+        if not config.include_archived_contacts:
+            settings[ARCHIVED_SINCE] = dates.to_rfc3339(run_start)
     if "Basis" in stream.key_properties:
         settings["report_basis"] = config.report_basis
     return settings
@@ -35,7 +43,9 @@ def lack_of(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     changed = {name for name in wanted if name in kept and kept[name] != wanted[name]}
     if "tenant_id" in changed:
         return "another organisation"
-    if "start_date" in changed and str(kept["start_date"]) > wanted["start_date"]:
+    if "start_date" in changed and str(kept["start_date"] or "") > str(wanted["start_date"] or ""):
+        if wanted["start_date"] is None:
+            return "records from before start_date too"
         return "an earlier start_date"
     if "include_archived_contacts" in changed and wanted["include_archived_contacts"]:
         return "archived contacts too"
@@ -50,6 +60,18 @@ def narrowed(kept: Mapping[str, Any], wanted: Mapping[str, Any], stream: Stream)
     Only a later start date leaves nothing out of a list that goes on from its bookmark.
     """
     settings = {**kept, **wanted}
+    settings.pop(ARCHIVED_SINCE, None)
+    if ARCHIVED_SINCE in kept:  # when the first read began, not this one
+        settings[ARCHIVED_SINCE] = kept[ARCHIVED_SINCE]
     if stream.takes_modified_since and "start_date" in kept:
         settings["start_date"] = kept["start_date"]
+    if kept.get("include_archived_contacts"):  # what is archived from now on comes in any case
+        settings["include_archived_contacts"] = True
     return settings
+
+
+def first_moment(stream: Stream, config: Config) -> int | None:
+    """Return the moment (ms since 1970) from which a first run reads a stream; None for all."""
+    if stream.is_master_list and not config.start_date_applies_to_all:
+        return None
+    return dates.to_ms_of(config.start_date)

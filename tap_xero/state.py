@@ -24,7 +24,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
-from tap_xero.coverage import lack_of, narrowed, settings_of
+from tap_xero.coverage import ARCHIVED_SINCE, first_moment, lack_of, narrowed, settings_of
 from tap_xero.errors import InputError
 from tap_xero.paging.pages import CLOCK_SKEW, MINUTE, SECOND, Position, Start
 from tap_xero.streams.stream import DOCUMENT, UPDATED
@@ -91,9 +91,17 @@ class State:
         self._come_back(selection, self._run_start)
         bookmark = self.bookmark(selection)
         if bookmark is None:
-            return replace(start, since=dates.to_ms_of(config.start_date))
+            return replace(start, since=first_moment(selection.stream, config))
         since = min(bookmark, self._run_start) - _lookback(config)
-        return replace(start, since=since, bookmark=bookmark)
+        archived_since = self._archived_since((selection.stream.tap_stream_id,))
+        return replace(start, since=since, bookmark=bookmark, archived_since=archived_since)
+
+    def _archived_since(self, place: Place) -> int | None:
+        """Return the moment before which archived rows were left out; None if none were."""
+        try:
+            return dates.from_rfc3339(self._read_with(place)[ARCHIVED_SINCE])
+        except (KeyError, ValueError, TypeError, AttributeError):
+            return None
 
     def _come_back(self, selection: Selection, now: int) -> bool:
         """Set back a bookmark that lies behind `now` (ms since 1970); say whether it did.
@@ -127,7 +135,7 @@ class State:
         """
         dropped: dict[str, list[str]] = {}
         for place, stream in _places(selections):
-            settings = settings_of(stream, config, tenant_id)
+            settings = settings_of(stream, config, tenant_id, self._run_start)
             if _at(self.value["bookmarks"], place):
                 kept = self._read_with(place)
                 lack = lack_of(kept, settings)

@@ -133,7 +133,7 @@ class Sync:
             stream = selection.stream
             stream_version = version if selection.is_full_table else None
             records = self._records(selection, stream_version)
-            endpoint = open_endpoint(self.client, stream, self.config, records.as_record)
+            endpoint = open_endpoint(self.client, stream, records.as_record)
             line_tables = [
                 self._line_table(each, stream_version)
                 for each in selections

@@ -159,3 +159,16 @@ def test_with_many_organisations_every_key_begins_with_the_tenant(line_tables: b
 def test_with_one_organisation_no_stream_has_a_tenant() -> None:
     assert "TenantID" not in json.dumps(catalog())
     assert "syncs" not in [entry["tap_stream_id"] for entry in catalog()["streams"]]
+
+
+@pytest.mark.parametrize("line_tables", [False, True])
+def test_keys_are_never_null_and_other_fields_may_be(line_tables: bool) -> None:  # noqa: FBT001
+    for entry in catalog(line_tables=line_tables)["streams"]:
+        nullable = {
+            name for name, part in entry["schema"]["properties"].items() if "null" in part["type"]
+        }
+        assert nullable == entry["schema"]["properties"].keys() - set(entry["key_properties"])
+
+
+def test_a_stream_without_a_key_stops_no_target_by_default() -> None:
+    assert all(item.key_properties for item in default_selection())

@@ -348,24 +348,78 @@ def test_archived_contacts_that_are_asked_for_later_come(caplog: pytest.LogCaptu
     assert warning.endswith("wanted now: contacts (archived contacts too)")
 
 
-def test_contacts_that_were_archived_while_nobody_asked_come_when_they_are_asked_for_again() -> (
-    None
-):
+def test_a_contact_that_is_archived_after_it_was_read_comes_once_more() -> None:
     with serve([]) as xero:
-        contacts(xero, one="ACTIVE", two="ACTIVE", three="ACTIVE")
-        first = sync(xero, ["contacts"], include_archived_contacts=True, clock=FakeTime().clock)
-        contacts(xero, one="ACTIVE", two="ACTIVE", three="ACTIVE", four="ARCHIVED", five="ACTIVE")
+        contacts(xero, one="ACTIVE", two="ACTIVE", older="ARCHIVED", three="ACTIVE", old="ARCHIVED")
+        first = sync(xero, ["contacts"], clock=FakeTime().clock)
+        xero.edit("Contacts", "one", ContactStatus="ARCHIVED")
         second = sync(xero, ["contacts"], state=first.state, clock=FakeTime().clock)
-        third = sync(
+        third = sync(xero, ["contacts"], state=second.state, clock=FakeTime().clock)
+
+    assert contact_ids(first) == {"one", "two", "three"}
+    assert {row["ContactID"]: row["ContactStatus"] for row in second.records("contacts")} == {
+        "one": "ARCHIVED",
+        "three": "ACTIVE",
+    }
+    assert contact_ids(third) == {"one"}, "that is where the bookmark is now"
+
+
+def test_invoices_from_the_start_date_on_find_their_contacts_accounts_and_items() -> None:
+    streams = ["invoices", "contacts", "accounts", "items", "users"]
+    with DemoXero(size=200) as xero:
+        output = sync(xero, streams, start_date="2024-01-01", include_archived_contacts=True)
+        literal = sync(xero, streams, start_date="2024-01-01", start_date_applies_to_all=True)
+        books = {path: len(xero.organisation.rows(path)) for path in ("Contacts", "Accounts")}
+
+    lines = [line for row in output.records("invoices") for line in row["LineItems"]]
+    assert lines
+    contacts = {row["ContactID"] for row in output.records("contacts")}
+    accounts = {row["Code"] for row in output.records("accounts")}
+    items = {row["Code"] for row in output.records("items")}
+    assert {row["Contact"]["ContactID"] for row in output.records("invoices")} <= contacts
+    assert {line["AccountCode"] for line in lines if line.get("AccountCode")} <= accounts
+    assert {line["ItemCode"] for line in lines if line.get("ItemCode")} <= items
+    assert len(output.records("contacts")) == books["Contacts"]
+    assert len(output.records("accounts")) == books["Accounts"]
+    assert len(literal.records("accounts")) < books["Accounts"]
+
+
+def test_master_lists_that_3_0_0_read_from_the_start_date_are_read_whole_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    moment = "2026-01-01T00:00:00.000000Z"
+    state = kept(moment, "accounts") | {"read_with": {"accounts": {"start_date": moment}}}
+    with DemoXero(size=10) as xero:
+        whole = sync(xero, ["accounts"], state=state, start_date="2026-01-01")
+        again = sync(xero, ["accounts"], state=whole.state, start_date="2026-01-01")
+        everything = len(xero.organisation.rows("Accounts"))
+
+    assert len(whole.records("accounts")) == everything
+    assert len(again.records("accounts")) < everything
+    (warning,) = anew(caplog)
+    assert warning.endswith("accounts (records from before start_date too)")
+
+
+def test_contacts_that_were_archived_before_they_were_read_come_when_they_are_asked_for() -> None:
+    with serve([]) as xero:
+        contacts(xero, one="ACTIVE", old="ARCHIVED", two="ACTIVE")
+        first = sync(xero, ["contacts"], clock=FakeTime().clock)
+        state = first.state
+        second = sync(
+            xero, ["contacts"], state=state, include_archived_contacts=True, clock=FakeTime().clock
+        )
+        third = sync(xero, ["contacts"], state=second.state, clock=FakeTime().clock)
+        fourth = sync(
             xero,
             ["contacts"],
-            state=second.state,
+            state=third.state,
             include_archived_contacts=True,
             clock=FakeTime().clock,
         )
 
-    assert contact_ids(second) == {"three", "five"}
-    assert "four" in contact_ids(third)
+    assert contact_ids(first) == {"one", "two"}
+    assert contact_ids(second) == {"one", "old", "two"}
+    assert contact_ids(fourth) == {"two"}, "read once, archived contacts are not read again"
 
 
 def test_records_before_the_bookmark_come_when_the_start_date_moves_back(

@@ -96,7 +96,7 @@ def _find_out(client: Client, config: Config, state: State, selection: Selection
         return Finding(name, readable=None)
     try:
         pager = pager_of(stream, config, client.clock.now())
-        outlook = pager.peek(open_endpoint(client, stream, config), state.start(selection, config))
+        outlook = pager.peek(open_endpoint(client, stream), state.start(selection, config))
     except StreamError as error:
         failure = Failure(stream, with_scope(error, stream, config))
         is_forgiven = isinstance(error, SkipStreamError) and not selection.from_catalog

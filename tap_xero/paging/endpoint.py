@@ -9,6 +9,7 @@ them: a dict of field name to the raw value.
 from __future__ import annotations
 
 import logging
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -139,6 +140,12 @@ class Endpoint:
             params=params,
             usage=self.usage,
         )
+
+    def with_params(self, **params: str) -> Endpoint:
+        """Return the same endpoint, asked with these parameters too; they share the count."""
+        same = copy(self)
+        same._params = {**self._params, **params}  # noqa: SLF001 - an endpoint too
+        return same
 
     def page_params(self, number: int, size: int) -> dict[str, str]:
         """Return the parameters that ask for page `number` of `size` rows."""

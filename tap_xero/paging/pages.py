@@ -34,13 +34,15 @@ class Start:
     `bookmark` is the bookmark of an earlier run, so a record with this very stamp was written.
     `page_size` is the number of rows to ask for at once. `reach` is how many ms before `since` the
     tap asks, so that Xero's filter leaves nothing out. Without a bookmark no row is known that
-    could show the reach needed, so the tap takes the longest.
+    could show the reach needed, so the tap takes the longest. Rows that were archived before
+    `archived_since` (ms since 1970) are left out; None keeps all.
     """
 
     since: int | None = None
     bookmark: int | None = None
     page_size: int = 1000
     reach: int = 0
+    archived_since: int | None = None
 
     @property
     def asked_since(self) -> int | None:

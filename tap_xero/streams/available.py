@@ -37,17 +37,16 @@ def available_streams(
 ) -> Iterator[AvailableStream]:
     """Yield the streams of a config, each stream before its line tables.
 
+    In the schemas only keys are never null.
     `line_tables` is the setting of that name. `with_tenant` is true for a config with `tenant_ids`:
     every stream then begins with the key TenantID, and the stream `syncs` exists.
     """
-    streams = _with_line_tables() if line_tables else _whole_streams()
-    if not with_tenant:
-        yield from streams
-        return
-    for each in (*streams, _whole(SYNCS)):
+    streams = list(_with_line_tables() if line_tables else _whole_streams())
+    tenant = (TENANT_ID,) if with_tenant else ()
+    for each in (*streams, _whole(SYNCS)) if with_tenant else streams:
+        keys = (*tenant, *each.key_properties)
         yield each._replace(
-            key_properties=(TENANT_ID, *each.key_properties),
-            load_schema=partial(_with_tenant, each.load_schema),
+            key_properties=keys, load_schema=partial(_keyed, each.load_schema, keys)
         )
 
 
@@ -79,7 +78,13 @@ def _with_line_tables() -> Iterator[AvailableStream]:
                 )
 
 
-def _with_tenant(load: LoadSchema) -> dict[str, Any]:
+def _keyed(load: LoadSchema, key_properties: tuple[str, ...]) -> dict[str, Any]:
+    """Return the schema with keys that are never null, and with TenantID if it is one of them."""
     schema = load()
-    tenant = {TENANT_ID: {"type": ["string"]}}
-    return {**schema, "properties": tenant | schema["properties"]}
+    properties = dict(schema["properties"])
+    if TENANT_ID in key_properties:
+        properties = {TENANT_ID: {"type": ["null", "string"]}, **properties}
+    for name in key_properties:
+        types = [kind for kind in properties[name]["type"] if kind != "null"]
+        properties[name] = {**properties[name], "type": types}
+    return {**schema, "properties": properties}

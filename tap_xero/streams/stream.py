@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tap_xero.errors import MissingScopeError
 from tap_xero.paging.endpoint import Endpoint, never_as_record
 from tap_xero.paging.one_answer import ONE_ANSWER
+from tap_xero.streams.archived import with_archived
 from tap_xero.streams.report_settings import report_settings
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Stream:
     `scope` is the granular scope (without `.read`) that the endpoint takes; it is empty where the
     scope depends on the document. `rows_key` is the field of an answer that holds the rows, if
     its name is not the path. `page_size` is set where Xero fixes it. `unseen` says in words which
-    changes If-Modified-Since does not show. `archived_on_demand`: archived rows come only if the
-    config asks for them. `second_scope` is a scope that reading the stream takes beside its own.
+    changes If-Modified-Since does not show. `archived_on_demand`: archived rows come only if
+    they are asked for. `is_master_list`: documents of any age refer to its rows, so its first run
+    reads all of them. `second_scope` is a scope that reading the stream takes beside its own.
     `documents` names the streams whose documents are read one by one for the details that this
     stream holds. `parent` names the stream from whose rows a line table is made.
     """
@@ -61,6 +63,7 @@ class Stream:
     page_size: int | None = None
     unseen: str = ""
     archived_on_demand: bool = False
+    is_master_list: bool = False
     second_scope: str = ""
     documents: tuple[str, ...] = ()
     parent: str = ""
@@ -84,11 +87,6 @@ class Stream:
     def takes_modified_since(self) -> bool:
         """Whether Xero filters the list by If-Modified-Since."""
         return self.replication_key == UPDATED
-
-    def request_params(self, config: Config) -> dict[str, str]:
-        """Return the parameters of every call for the list."""
-        archived = self.archived_on_demand and config.include_archived_contacts
-        return {**self.params, **({"includeArchived": "true"} if archived else {})}
 
     @property
     def read_scope(self) -> str:
@@ -123,7 +121,7 @@ _BROAD = {
 
 
 def open_endpoint(
-    client: Client, stream: Stream, config: Config, as_record: AsRecord = never_as_record
+    client: Client, stream: Stream, as_record: AsRecord = never_as_record
 ) -> Endpoint:
     """Return the endpoint that a stream is read from; see `Endpoint` for `as_record`."""
     return Endpoint(
@@ -132,7 +130,7 @@ def open_endpoint(
         rows_key=stream.rows_key or stream.path,
         key_properties=stream.key_properties,
         replication_key=stream.replication_key if stream.takes_modified_since else None,
-        params=stream.request_params(config),
+        params=stream.params,
         page_size=stream.page_size,
         as_record=as_record,
     )
@@ -142,6 +140,8 @@ def pager_of(stream: Stream, config: Config, now: datetime) -> Pager:
     """Return how a stream is read in a run that began at `now`."""
     if isinstance(stream.pager, PagerBySettings):
         return stream.pager.bind(report_settings(config, now))
+    if stream.archived_on_demand:
+        return with_archived(stream.pager, from_the_first=config.include_archived_contacts)
     return stream.pager
 
 

@@ -348,7 +348,7 @@ def test_what_was_modified_on_the_start_date_comes_however_xero_reads_the_header
     stamps = [begin - 1, *(begin + late for late in (0, 400, 30 * SECOND, DAY - 1, 3 * DAY))]
     with serve_at(time, ims_truncates_both=precision != "ms", **behaviour) as xero:
         xero.replace(path, rows(path, stamps))
-        output = sync(xero, [stream], start_date="2026-06-05")
+        output = sync(xero, [stream], start_date="2026-06-05", start_date_applies_to_all=True)
         key = output.runs[0].selection.stream.key_properties[0]
         came = {record[key] for record in output.records(stream)}
     assert came == expected(6) - {"row-000000"}
