@@ -84,7 +84,7 @@ PASSING = (
         "minute limit of calls reached; trying again in",
     ),
     Row(
-        "429 for calls at once",
+        "429 for too many calls at once",
         {"concurrent": limited("concurrent")},
         "asks again after 0.5 to 5 s, 30 times in all",
         Outcome.SURVIVED,
@@ -123,7 +123,7 @@ PASSING = (
     Row(
         "no whole answer within `request_timeout`",
         {"silent": Fault.silent(), "trickle": Fault.trickle(40)},
-        "cuts the connection, also where a byte comes now and then, and asks again, 3 times in all",
+        "cuts the connection, even if single bytes still arrive, and asks again, 3 times in all",
         Outcome.SURVIVED,
         "no complete answer within .* s; trying again in",
         is_slow=True,
@@ -180,7 +180,7 @@ EXPIRED = Row(
 # Faults that are of one stream.
 OF_A_STREAM = (
     Row(
-        "400 for a question",
+        "400 for an invalid request",
         {
             "validation": refused(400, INVALID),
             "not JSON": Fault.status(400, {"Content-Type": "text/html"}, b"<title>Bad</title>"),
@@ -206,12 +206,12 @@ OF_A_STREAM = (
     Row(
         "401 for a missing scope (or Xero plan)",
         {"scope": refused(401, b'{"Detail":"AuthorizationUnsuccessful"}')},
-        "spends no token on it; names what is missing",
+        "does not renew the token; names what is missing",
         Outcome.SKIPPED,
         "a scope is missing for this login.*AuthorizationUnsuccessful",
     ),
     Row(
-        "403 for a role",
+        "403 for a missing role",
         {"role": refused(403, b'{"Detail":"You need the reporting role"}')},
         "gives Xero's words",
         Outcome.SKIPPED,
@@ -247,7 +247,7 @@ OF_TOKENS = (
             "503": Fault.status(503),
             "redirect": Fault.redirect("https://login.example/"),
         },
-        "asks again with the same refresh token, which Xero takes for 30 minutes; 8 times in all",
+        "asks again with the same refresh token, which Xero accepts for 30 minutes; 8 times in all",
         Outcome.SURVIVED,
         "^token: .*; trying again in",
     ),
@@ -271,7 +271,7 @@ OTHERS = (
     Row(
         "504 or no whole answer, twice in a row for over 50 records",
         {},
-        "asks for pages of half the size, from the last stamp on",
+        "asks for pages of half the size, starting at the last stamp",
         Outcome.SURVIVED,
         "asking for pages of",
     ),
@@ -290,7 +290,7 @@ OTHERS = (
         "",
     ),
     Row(
-        "401 for a token that is new",
+        "401 for a new token",
         {},
         "says to run `--authorize`",
         Outcome.RUN_ENDS,
@@ -304,16 +304,16 @@ OTHERS = (
         "does not reach the organisation",
     ),
     Row(
-        "a fault that does not pass, of one stream",
+        "a lasting fault of one stream",
         {},
-        "gives cause and number of tries",
+        "gives the cause and the number of tries",
         Outcome.STREAM_ENDS,
         r"after \d+ tries",
     ),
     Row(
-        "a fault that does not pass, of all streams",
+        "a lasting fault of all streams",
         {},
-        "gives cause and number of tries",
+        "gives the cause and the number of tries",
         Outcome.RUN_ENDS,
         r"cannot be reached: .*, after \d+ tries",
     ),
