@@ -234,18 +234,6 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "description": "File in which the tokens are kept, for a config that cannot be written "
             "or comes from the environment; it is created when it does not exist.",
         },
-        "token_store": {
-            "type": "string",
-            "pattern": r"^[a-z][a-z0-9_+]*://\S*$",
-            "allowed": "a SQLAlchemy URL such as postgresql+psycopg://user:password@host/database",
-            "description": "Database in which the tokens are kept, in place of token_file, so that "
-            "several machines can share one login. Needs tap-xero[database].",
-            "secret": True,
-        },
-        "login": {
-            **_TOKEN,
-            "description": "Name of the login in token_store; the client_id when left out.",
-        },
     },
 }
 
@@ -289,8 +277,6 @@ class Config:
     detail_calls_per_run: int
     attachments_dir: str | None
     token_file: str | None
-    token_store: str | None = field(repr=False)
-    login: str | None
     path: str | None
 
     @property

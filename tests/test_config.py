@@ -333,7 +333,6 @@ def test_tenant_ids_are_a_list_or_text_with_commas(
         ({"tenant_ids": []}, "is not valid; give a list of ids"),
         ({"tenant_ids": "a b"}, "is not valid"),
         ({"organisations_at_once": 161}, "from 1 to 160"),
-        ({"token_store": "no url"}, "token_store: the value is not valid"),
     ],
 )
 def test_settings_for_many_organisations_are_checked(
@@ -341,10 +340,3 @@ def test_settings_for_many_organisations_are_checked(
 ) -> None:
     with pytest.raises(InputError, match=problem):
         make_config(tmp_path, **keys)
-
-
-def test_the_url_of_the_token_store_is_a_secret(tmp_path: Path) -> None:
-    url = "postgresql+psycopg://me:hush@db/xero"
-    config = make_config(tmp_path, token_store=url)
-    assert config.token_store == url
-    assert "hush" not in repr(config)

@@ -128,7 +128,6 @@ def _demo_layers(config_files: Sequence[str]) -> Iterator[list[str | Mapping[str
             access_token=xero.identity.new_access_token(xero.behaviour, granted(xero.behaviour)),
             refresh_token=None,
             token_file=None,
-            token_store=None,
             tenant_ids=None,
             organization_name=None,
             xero_user_id=None,

@@ -122,7 +122,7 @@ def test_about_is_in_the_form_that_meltanos_hub_reads() -> None:
     assert {"catalog", "state", "discover", "about"} <= set(about["capabilities"])
     assert about["settings"]["required"] == ["start_date"]
     secrets = {key for key, part in about["settings"]["properties"].items() if part.get("secret")}
-    assert secrets == {"client_secret", "refresh_token", "access_token", "token_store"}
+    assert secrets == {"client_secret", "refresh_token", "access_token"}
 
 
 def test_about_for_people_lists_every_setting() -> None:
