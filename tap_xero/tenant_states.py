@@ -72,6 +72,24 @@ def joined(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def state_of_one(
+    value: Mapping[str, Any], tenant_id: str | None, source: str = "state"
+) -> dict[str, Any]:
+    """Return what a run for a single organisation starts from: its part of `value`.
+
+    A state of a single organisation is returned as it is. Raises InputError, naming `source`, if
+    `value` is of many organisations and `tenant_id` is None.
+    """
+    entries = _object(value.get("bookmarks")).values()
+    if not any(_by_tenant(entry) for entry in entries):
+        return dict(value)
+    if tenant_id is None:
+        raise InputError(
+            f"{source}: the state is of several organisations: give tenant_id in the config"
+        )
+    return split(value, [tenant_id], source).get(tenant_id.lower(), {})
+
+
 def _by_tenant(entry: object) -> dict[str, Any]:
     return {
         name.lower(): of_tenant

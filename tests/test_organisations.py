@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_xero.client import Client
 from tap_xero.clock import Clock
-from tap_xero.demo import DemoXero, Fault
+from tap_xero.demo import Behaviour, DemoXero, Fault, Tenant, many_tenants
 from tap_xero.demo.identity import granted
 from tap_xero.discover import catalog
 from tap_xero.errors import DayLimitError, TapError, UnreachableError
@@ -19,10 +20,11 @@ from tap_xero.output.writer import Writer
 from tap_xero.selection import selection
 from tap_xero.tenant_states import split
 from tests.support.fake_clock import impatient_clock
-from tests.support.run_tap import Output, load, sync
+from tests.support.run_tap import Output, load, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tap_xero.config import Config
 
@@ -224,3 +226,93 @@ def test_the_run_ends_if_xero_cannot_be_reached_at_all() -> None:
             xero.fail(Fault.status(500), times=ALWAYS)
         output = books.run(at_once=1)
     assert isinstance(output.error, UnreachableError)
+
+
+# As a command
+
+
+def config_file(path: Path, xero: DemoXero, **keys: Any) -> Path:  # noqa: ANN401
+    token = xero.identity.new_access_token(xero.behaviour, granted(xero.behaviour))
+    login = xero.config(access_token=token, tenant_id=None, refresh_token=None)
+    path.write_text(json.dumps({**login, "calls_per_minute": 6000, **keys}))
+    return path
+
+
+def catalog_file(path: Path) -> Path:
+    path.write_text(json.dumps(catalog(with_tenant=True, select=STREAMS)))
+    return path
+
+
+def metrics_of(log: str, metric: str) -> list[dict[str, Any]]:
+    lines = (line.partition("METRIC: ")[2] for line in log.splitlines())
+    points = [json.loads(line) for line in lines if line]
+    return [point["tags"] for point in points if point["metric"] == metric]
+
+
+def test_the_command_names_what_is_not_complete_and_reads_the_rest(tmp_path: Path) -> None:
+    tenants = list(many_tenants(4))
+    tenants[1] = tenants[1]._replace(calls_per_day=2)
+    practice = Tenant(tenant(9), "Practice", "PRACTICE")
+    behaviour = Behaviour(organisations=(*tenants, practice))
+    unknown = tenant(77)
+    ids = [each.tenant_id for each in tenants]
+    with DemoXero(size=2, behaviour=behaviour) as xero:
+        config = config_file(tmp_path / "config.json", xero, tenant_ids=[*ids, ids[0], unknown])
+        chosen = catalog_file(tmp_path / "catalog.json")
+        run = tap("--config", str(config), "--catalog", str(chosen), "--metrics")
+    log = run.stderr.decode()
+    (critical,) = [line for line in log.splitlines() if "CRITICAL" in line]
+    output = Output(run.stdout)
+
+    assert run.returncode == 1
+    assert "2 of 5 organisations are not complete" in critical
+    assert f"{unknown}: the login does not reach it" in critical
+    assert "Client 2 Ltd" in critical
+    assert set(output.state["completed"]) == {ids[0], ids[2], ids[3]}
+    summaries = {tags["tenant_id"]: tags for tags in metrics_of(log, "sync_summary")[:-1]}
+    assert summaries[ids[1]]["lifts_at"]
+    assert summaries[ids[0]]["outcome"] == "complete"
+    rows = Counter(row["TenantID"] for row in output.records("invoices"))
+    assert [rows[each] for each in (ids[0], ids[2], ids[3])] == [2, 2, 2]
+
+
+def test_all_reads_every_organisation_but_no_practice(tmp_path: Path) -> None:
+    tenants = many_tenants(3)
+    practice = Tenant(tenant(9), "Practice", "PRACTICE")
+    with DemoXero(size=2, behaviour=Behaviour(organisations=(*tenants, practice))) as xero:
+        config = config_file(tmp_path / "config.json", xero, tenant_ids="all")
+        chosen = catalog_file(tmp_path / "catalog.json")
+        run = tap("--config", str(config), "--catalog", str(chosen))
+        used = [xero.allowance(each) for each in tenants]
+    assert run.returncode == 0, run.stderr.decode()[-2000:]
+    assert set(Output(run.stdout).state["completed"]) == {each.tenant_id for each in tenants}
+    assert all(each.refused == 0 and each.most_at_once <= 5 for each in used)
+
+
+def test_all_is_an_error_where_the_login_reaches_nothing(tmp_path: Path) -> None:
+    with DemoXero(size=2, behaviour=Behaviour(organisations=())) as xero:
+        token = xero.identity.new_access_token(xero.behaviour, granted(xero.behaviour))
+        path = tmp_path / "config.json"
+        keys = {"access_token": token, "api_url": xero.url, "start_date": "2024-01-01"}
+        path.write_text(json.dumps({**keys, "tenant_ids": "all"}))
+        run = tap("--config", str(path))
+    assert run.returncode == 1
+    assert run.stdout == b""
+    assert b"the login reaches no organisation" in run.stderr
+
+
+def test_a_single_run_goes_on_from_its_part_of_a_state_of_many(tmp_path: Path) -> None:
+    tenants = many_tenants(2)
+    with DemoXero(size=2, behaviour=Behaviour(organisations=tenants)) as xero:
+        config = config_file(tmp_path / "config.json", xero, tenant_ids="all")
+        chosen = catalog_file(tmp_path / "catalog.json")
+        many = Output(tap("--config", str(config), "--catalog", str(chosen)).stdout)
+        state = tmp_path / "state.json"
+        state.write_text(json.dumps(many.state))
+        one = tenants[1].tenant_id
+        config = config_file(tmp_path / "config.json", xero, tenant_id=one)
+        chosen.write_text(json.dumps(catalog(select=["invoices"])))
+        single = tap("--config", str(config), "--catalog", str(chosen), "--state", str(state))
+    assert single.returncode == 0, single.stderr.decode()[-2000:]
+    bookmark = many.state["bookmarks"]["invoices"][one]
+    assert Output(single.stdout).state["bookmarks"]["invoices"] == bookmark

@@ -42,7 +42,7 @@ def run(inputs: Inputs, *, as_json: bool) -> int:
     with inputs.config() as config:
         selections = inputs.selections(config)
         clock = Clock()
-        state = inputs.state(clock)
+        state = inputs.state(clock, config)
         with Client(config, clock, scopes(selections)) as client:
             state.cover(selections, config, client.tenant_id())
             login, findings, outlook = run_check(

@@ -7,7 +7,7 @@ import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_xero import dates
 from tap_xero.config import load_config, read_object
@@ -15,6 +15,7 @@ from tap_xero.errors import InputError
 from tap_xero.selection import default_selection, selection
 from tap_xero.state import State
 from tap_xero.streams.stream import scopes_of
+from tap_xero.tenant_states import state_of_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,10 +87,19 @@ class Inputs:
         add = "add what is missing to scopes in the config and " if config.scopes else ""
         return f"{add}run tap-xero --authorize {self.arguments()}".rstrip()
 
-    def state(self, clock: Clock) -> State:
-        """Return the state of the last run, or an empty one. Raises InputError for a wrong one."""
+    def state(self, clock: Clock, config: Config) -> State:
+        """Return the state of the last run, or an empty one. Raises InputError for a wrong one.
+
+        Of a state of many organisations it is the part of the one that the config names.
+        """
+        source = self.state_file or "state"
+        value = state_of_one(self.state_value(), config.tenant_id, source)
+        return State(value, source, dates.to_ms_of(clock.now()))
+
+    def state_value(self) -> dict[str, Any]:
+        """Return the content of the state file, empty if there is none."""
         value = {} if self.state_file is None else read_object(self.state_file)
-        return State(value, self.state_file or "state", dates.to_ms_of(clock.now()))
+        return value["value"] if value.get("type") == "STATE" else value
 
 
 def scopes(selections: Sequence[Selection]) -> str:

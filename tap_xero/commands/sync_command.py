@@ -13,6 +13,7 @@ from tap_xero.client import Client
 from tap_xero.clock import Clock
 from tap_xero.commands import live_display, summary
 from tap_xero.commands.inputs import scopes
+from tap_xero.commands.organisations_command import sync_organisations
 from tap_xero.commands.signals import StopSign
 from tap_xero.commands.words import count
 from tap_xero.errors import InputError, OutputError
@@ -43,7 +44,11 @@ def run(inputs: Inputs, *, debug: bool) -> int:
         gc.freeze()
         with stop.listening():
             try:
-                _sync(inputs, config, selections, stop, watched=_is_watched(debug=debug))
+                _log_start(inputs, config, selections)
+                if config.tenant_ids:
+                    sync_organisations(inputs, config, selections, stop)
+                else:
+                    _sync(inputs, config, selections, stop, watched=_is_watched(debug=debug))
             except OutputError:
                 # Ctrl-C and systemd reach a whole pipeline, and the target may end first.
                 if not stop():
@@ -81,8 +86,7 @@ def _sync(
 ) -> None:
     clock = Clock()
     began = clock.monotonic()
-    state = inputs.state(clock)
-    _log_start(inputs, config, selections)
+    state = inputs.state(clock, config)
     with Client(config, clock, scopes(selections)) as client:
         log_page = _no_log_line if watched else summary.log_page
         sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)

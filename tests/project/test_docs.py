@@ -29,6 +29,7 @@ WANTED = {
 
 # Words with an underscore that are neither keys nor streams: Singer's, and of other programs.
 OTHER_WORDS = {
+    "lifts_at",
     *("http_request_duration", "job_duration", "record_count", "sync_summary"),
     *("access_denied", "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client"),
     *("insufficient_scope", "offline_access", "currently_syncing", "key_properties"),
