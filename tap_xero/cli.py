@@ -26,7 +26,7 @@ LOGGER = logging.getLogger(__name__)
 # Part of the redirect address, which the user enters in the Xero app.
 PORT = 8484
 
-_OTHER_COMMANDS = ("about", "authorize", "check", "discover")
+_OTHER_COMMANDS = ("about", "authorize", "check", "discover", "list_organisations")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--authorize", action="store_true", help="log in to Xero and keep the tokens in the config")
     add("--check", "--test", action="store_true",
         help="say what a sync would read, and what it may not")  # fmt: skip
+    add("--list-organisations", action="store_true",
+        help="print the organisations that the login reaches; one call")  # fmt: skip
     add("-d", "--discover", action="store_true", help="print the catalog; no call to Xero")
     add("--about", action="store_true", help="print settings and streams")
     add("--version", action="version", version=f"tap-xero {__version__}")
@@ -92,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--select", metavar="STREAMS", help="with --discover: the streams to select, such as "
         "invoices,contacts, or '*' for all")  # fmt: skip
     add("--format", choices=["text", "json", "markdown"], default="text",
-        help="of --about and --check (markdown: of --about)")  # fmt: skip
+        help="of --about, --check and --list-organisations (markdown: of --about)")  # fmt: skip
     add("--no-browser", action="store_true", help="with --authorize: paste the answer instead")
     add("--port", type=int, default=PORT, help=f"with --authorize: of the redirect address "
         f"http://localhost:PORT/callback (default {PORT})")  # fmt: skip
@@ -142,6 +144,10 @@ def _with_inputs(arguments: argparse.Namespace) -> int:
         from tap_xero.commands import authorize
 
         return authorize.run(inputs, port=arguments.port, browser=not arguments.no_browser)
+    if arguments.list_organisations:
+        from tap_xero.commands import list_organisations
+
+        return list_organisations.run(inputs, as_json=arguments.format == "json")
     if arguments.check:
         from tap_xero.commands import check
 

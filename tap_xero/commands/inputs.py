@@ -54,7 +54,7 @@ class Inputs:
             raise InputError("no config: give one with --config FILE, or try --demo")
         config = _load([before, *self.config_files])
         if needs_start_date:
-            _refuse_placeholders(config)
+            refuse_placeholders(config)
         yield config
 
     def selections(self, config: Config) -> list[Selection]:
@@ -111,7 +111,7 @@ def _load(layers: Sequence[str | Mapping[str, object]]) -> Config:
     return load_config(layers, os.environ, datetime.now(timezone.utc))
 
 
-def _refuse_placeholders(config: Config) -> None:
+def refuse_placeholders(config: Config) -> None:
     """Raise InputError for a value of sample_config.json, before Xero refuses it."""
     for key in ("client_id", "client_secret"):
         value = getattr(config, key)

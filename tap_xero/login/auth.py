@@ -23,7 +23,13 @@ from tap_xero.errors import (
     TapError,
     UnreachableError,
 )
-from tap_xero.login.connections import Tenant, choose_tenant, listed, read_tenants
+from tap_xero.login.connections import (
+    ORGANISATION,
+    Tenant,
+    choose_tenant,
+    listed,
+    read_tenants,
+)
 from tap_xero.login.refresh_token import RefreshToken
 from tap_xero.login.token_endpoint import (
     LONGEST_TIMEOUT,
@@ -138,7 +144,11 @@ class XeroAuth:
             return self._tenant.tenant_id
 
     def connections(self) -> list[Tenant]:
-        """Ask Xero which organisations the token reaches (GET /connections)."""
+        """Ask Xero which organisations the token reaches; a practice is none."""
+        return [tenant for tenant in self.tenants() if tenant.type == ORGANISATION]
+
+    def tenants(self) -> list[Tenant]:
+        """Ask Xero which organisations and practices the token reaches (GET /connections)."""
         url = f"{self._config.api_url}/connections"
 
         def ask() -> list[Tenant]:

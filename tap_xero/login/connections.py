@@ -17,13 +17,21 @@ from tap_xero.transport.retries import TransientError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ORGANISATION = "ORGANISATION"
+
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organisation that the token reaches."""
+    """A connection of the login; only an ORGANISATION has accounting data.
+
+    type: such as ORGANISATION or PRACTICE, which belongs to another API of Xero.
+    since: when it was connected, as Xero writes it; empty when Xero does not say.
+    """
 
     tenant_id: str
     name: str
+    type: str = ORGANISATION
+    since: str = ""
 
     def __str__(self) -> str:
         """Return name and id for a person; the name is the organisation's own text."""
@@ -65,7 +73,7 @@ def _confirmed(connections: Sequence[Tenant], name: str, tenant_id: str) -> Tena
 
 
 def read_tenants(body: bytes) -> list[Tenant]:
-    """Return the organisations among the connections; a PRACTICE is another API's.
+    """Return all connections in the answer of GET /connections, of every type.
 
     Raises TransientError if the body is not a list.
     """
@@ -76,11 +84,14 @@ def read_tenants(body: bytes) -> list[Tenant]:
     if not isinstance(rows, list):
         raise TransientError("the answer is not a list")
     return [
-        Tenant(str(row["tenantId"]), str(row.get("tenantName") or ""))
+        Tenant(
+            str(row["tenantId"]),
+            str(row.get("tenantName") or ""),
+            str(row.get("tenantType", ORGANISATION)).upper(),
+            str(row.get("createdDateUtc") or ""),
+        )
         for row in rows
-        if isinstance(row, dict)
-        and row.get("tenantId")
-        and str(row.get("tenantType", "ORGANISATION")).upper() == "ORGANISATION"
+        if isinstance(row, dict) and row.get("tenantId")
     ]
 
 
