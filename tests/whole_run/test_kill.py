@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_xero.demo import Behaviour, DemoXero
+from tests.support.killed_runs import ROOT, KilledError, Pipe, command, killed, up_to_the_last_state
 from tests.support.rows import data_calls, expected, keys, rows, spread
 from tests.support.run_tap import Output, catalog_of, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
 ROWS = 1500
-
-
-class KilledError(BaseException):
-    """Stands for SIGKILL where the tap runs in this process."""
-
-
-class Pipe:
-    """Takes so many bytes and is then gone, with the process that wrote them."""
-
-    def __init__(self, until: int) -> None:
-        self.kept = bytearray()
-        self._until = until
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        """Take what still fits."""
-        taken = data[: self._until - len(self.kept)]
-        self.kept += taken
-        if len(self.kept) >= self._until:
-            raise KilledError
-        return len(taken)
 
 
 class Stumbling:
@@ -120,27 +99,3 @@ def test_a_process_killed_by_sigkill_goes_on_near_where_it_was(
     read = len(keys(first, "invoices"))
     assert read > 200
     assert len(data_calls(xero)) - before <= (ROWS - read) // 50 + 5
-
-
-def killed(folder: Path, after: int) -> bytes:
-    """Run the tap, kill it once it has written `after` bytes, and return all that came out."""
-    with subprocess.Popen(
-        command(folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout
-        head = process.stdout.read(after)
-        process.kill()
-        return head + process.stdout.read()
-
-
-def command(folder: Path) -> list[str]:
-    """Return the command line of a sync."""
-    options: list[Any] = ["--config", folder / "config.json", "--catalog", folder / "catalog.json"]
-    return [sys.executable, "-m", "tap_xero", *map(str, options)]
-
-
-def up_to_the_last_state(raw: bytes) -> Output:
-    """Return what a target keeps that takes over nothing behind the last whole STATE."""
-    lines = raw[: raw.rfind(b"\n") + 1].splitlines(keepends=True)
-    states = [at for at, line in enumerate(lines) if line.startswith(b'{"type":"STATE"')]
-    return Output(b"".join(lines[: states[-1] + 1] if states else []))
