@@ -160,7 +160,7 @@ def test_no_file_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None
         asked = [call for call in data_calls(xero) if "octet-stream" in call.headers["accept"]]
         assert asked[0].headers["contenttype"] == "application/octet-stream"
     (record,) = output.records("attachments")
-    assert record["FileName"] == name
+    assert record["FileName"] == name.replace("\x00", "\ufffd")
     kept = Path(record["ContentPath"])
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]
     assert kept.parent.parent == folder / "invoices"
