@@ -99,9 +99,9 @@ class Xero:
         chosen = self._write("catalog.json", _invoices(fields))
         return [*TAP, "--config", self.config(), "--catalog", chosen]
 
-    def script(self, name: str) -> list[str]:
+    def script(self, name: str, *arguments: str) -> list[str]:
         """Return the command that runs one of the scripts beside this file."""
-        return [PYTHON, str(ROOT / "benchmarks" / name), self.config()]
+        return [PYTHON, str(ROOT / "benchmarks" / name), *arguments, self.config()]
 
     def _write(self, name: str, value: object) -> str:
         path = self._folder / name
@@ -111,8 +111,12 @@ class Xero:
 
 @contextlib.contextmanager
 def xero(size: int, lines: int = 5, *options: str) -> Iterator[Xero]:
-    """Serve a demo Xero of `size` invoices with so many lines each, rendered ahead of time."""
-    command = [PYTHON, "-m", "tap_xero.demo", "--size", str(size), "--lines", str(lines), *options]
+    """Serve `size` invoices with so many lines each, in the shape of live ones.
+
+    The invoices are rendered ahead of time; `options` are those of live_xero.py.
+    """
+    script = str(ROOT / "benchmarks" / "live_xero.py")
+    command = [PYTHON, script, "--size", str(size), "--lines", str(lines), *options]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(
