@@ -17,6 +17,7 @@ and no page of any organisation arrived meanwhile, the whole run ends.
 
 from __future__ import annotations
 
+import gc
 import threading
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -249,6 +250,8 @@ class Organisations:
                             arrival.page, unreachable_since, shared
                         )
                     del arrival
+                    # Types that were made for an organisation refer to themselves.
+                    gc.collect()
         except OutputError:
             raise
         except TapError:
