@@ -440,6 +440,8 @@ def _json_body(reply: Reply) -> bytes:
         raise TransientError("status 200 with an answer that is empty or not JSON") from None
     if not body.startswith(b"{"):
         raise TransientError("status 200 with JSON that is not an object")
+    if body == EMPTY:
+        raise TransientError("status 200 with an empty object")
     return body
 
 

@@ -8,7 +8,6 @@ them: a dict of field name to the raw value.
 
 from __future__ import annotations
 
-import logging
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero import dates
-from tap_xero.client import Usage
+from tap_xero.client import EMPTY, Usage
 from tap_xero.errors import StreamError
 from tap_xero.paging.rows import NULL, Row, encode
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 # Takes a row; returns it as a record that can be written, with its fields by name, or None.
 AsRecord: TypeAlias = "Callable[[Raw], tuple[bytes, Any] | None]"
-
-LOGGER = logging.getLogger(__name__)
 
 
 def never_as_record(_: Raw) -> None:
@@ -107,21 +104,27 @@ class Endpoint:
         stamp = [replication_key] if replication_key else []
         self._key = _getter(key_properties)
         self._stamp = _getter(stamp)
-        self._decoder = msgspec.json.Decoder(_envelope_type(rows_key))
+        self._list = msgspec.json.Decoder(_envelope_type(rows_key, list[Raw]))
+        self._one_or_list = msgspec.json.Decoder(_envelope_type(rows_key, list[Raw] | Row))
         self._head = msgspec.json.Decoder(_head_type({*key_properties, *stamp}))
 
     def ask(self, since: int | None = None, **params: str) -> EndpointPage:
         """Return one page of what was modified since `since` (ms since 1970), or of everything.
 
-        Raises what `Client.get` raises, and StreamError when the answer is not a list of records.
+        Raises what `Client.get` raises, and StreamError when the answer is not a list of records:
+        taken for an empty list, such an answer would empty a table.
         """
         header = None if since is None else dates.to_header(since)
         answer = self._client.get(self.path, modified_since=header, **(self._params | params))
-        return self._counted(answer)
+        return self._page(answer, self._list)
 
     def ask_one(self, key: str, **params: str) -> EndpointPage:
-        """Return the one record with this key, as a page. Raises what `ask` raises."""
-        return self._counted(self._client.get_one(f"{self.path}/{key}", **params))
+        """Return the one record with this key, as a page; Xero may send it outside a list.
+
+        Raises what `ask` raises.
+        """
+        answer = self._client.get_one(f"{self.path}/{key}", **params)
+        return self._page(answer, self._one_or_list)
 
     def ask_file(self, key: str, media_type: str, length: int | None) -> bytes:
         """Return the file below the list under `key`. Raises what `Client.get_file` raises."""
@@ -163,21 +166,19 @@ class Endpoint:
         order = self._params.get("order", "")
         return {"order": order.replace(" ASC", " DESC")} if order else {}
 
-    def _counted(self, answer: Answer) -> EndpointPage:
+    def _page(self, answer: Answer, decoder: msgspec.json.Decoder[Any]) -> EndpointPage:
         self.usage.add(answer.size)
-        return self._page(answer)
-
-    def _page(self, answer: Answer) -> EndpointPage:
         try:
-            envelope = self._decoder.decode(answer.body)
+            envelope = decoder.decode(answer.body)
             rows = envelope.rows or []
             rows = [encode(rows)] if isinstance(rows, dict) else rows
-            looked_at = self._look_at(rows)
+            looked_at = [self._look(row) for row in rows]
         except (msgspec.DecodeError, RecursionError) as error:
             raise StreamError(
                 f"{self.path}: Xero's answer is not a list of records: {error}"
             ) from None
-        if envelope.rows is msgspec.UNSET and answer.body != b"{}" and envelope.Status != "OK":
+        is_missing = envelope.rows is msgspec.UNSET and answer.body != EMPTY
+        if is_missing or envelope.Status not in (None, "OK"):
             raise StreamError(f"{self.path}: Xero's answer holds no list of records")
         return EndpointPage(
             rows=[row for row, _, _ in looked_at],
@@ -187,18 +188,6 @@ class Endpoint:
             pagination=_pagination(envelope.pagination),
             server_ms=_server_ms(envelope.DateTimeUTC, answer),
         )
-
-    def _look_at(self, rows: list[Raw]) -> list[tuple[bytes, int | None, int]]:
-        """Return what `_look` does of each row, without those that are no records, such as null."""
-        try:
-            return [self._look(row) for row in rows]
-        except msgspec.DecodeError:
-            records = [row for row in rows if bytes(row).startswith(b"{")]
-            if len(records) == len(rows):
-                raise
-        odd = len(rows) - len(records)
-        LOGGER.warning("%s: %d rows of an answer are no records, and left out", self.path, odd)
-        return [self._look(row) for row in records]
 
     def _look(self, row: Raw) -> tuple[bytes, int | None, int]:
         """Return the row, as a record if it is ready, its stamp, and the number of its version."""
@@ -214,13 +203,14 @@ class Endpoint:
         return record, stamp, hash((bytes(row) if key is None else key, stamp))
 
 
-def _envelope_type(rows_key: str) -> Any:  # noqa: ANN401 - a struct made here has no static type
+def _envelope_type(rows_key: str, rows: Any) -> Any:  # noqa: ANN401 - made here, has no static type
+    """Return the type of an answer whose rows, of the type `rows`, stand under `rows_key`."""
     return msgspec.defstruct(
         "Envelope",
         [
             (
                 "rows",
-                list[Raw] | Row | msgspec.UnsetType | None,  # one record may stand alone
+                rows | msgspec.UnsetType,
                 msgspec.field(default=msgspec.UNSET, name=rows_key),
             ),
             ("pagination", Raw, NULL),

@@ -84,7 +84,8 @@ def page_numbers(
 ) -> Iterator[Page]:
     """Read every page until nothing new appears; `first` is page 1 if it was read already.
 
-    Raises StreamError when Xero sends the same full page again and again.
+    Raises StreamError when Xero sends the same full page again and again, and when it counts
+    records and sends none.
     """
     sweep = _Sweep(endpoint, start)
     answers, goes_back = sweep.forth(first), False
@@ -100,6 +101,7 @@ def page_numbers(
             answers, goes_back = sweep.forth(), False
             continue
         if sweep.is_complete_after(this):
+            sweep.check_emptiness(source)
             yield Page([], source, complete_to=sweep.newest, last=True)
             return
         goes_back = not goes_back
@@ -171,6 +173,12 @@ class _Sweep:
         if this.shows_rows_twice:
             return self._idle_passes >= IDLE_PASSES_IF_SHUFFLED
         return this.ids == before.ids or self._idle_passes >= _IDLE_PASSES
+
+    def check_emptiness(self, last: EndpointPage) -> None:
+        """Raise StreamError where a whole list shows no row although Xero counts some."""
+        counted = last.pagination.itemCount if last.pagination else 0
+        if self._start.since is None and counted and not self._shown:
+            raise StreamError(f"{self._endpoint.path}: Xero counts {counted} records and sent none")
 
     def _nothing_moved(self, this: _Pass) -> bool:
         """Ask for rows modified since the newest row; say whether all existed before this pass."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_xero.demo import DemoXero
+from tap_xero.demo import DemoXero, Fault
 from tap_xero.demo.books.reference_lists import BUDGETED
 from tap_xero.demo.lists import CASH_JOURNALS
 from tests.support.fake_clock import FakeTime
@@ -93,8 +93,11 @@ def test_an_odd_budget_does_not_end_the_sync() -> None:
 
 
 def test_a_budget_answered_alone_and_not_in_a_list_is_read_too() -> None:
-    body = b'{"Status":"OK","Budgets":{"BudgetID":"b","BudgetLines":[{"AccountID":"a"}]}}'
-    with DemoXero(size=5, answers={"Budgets": body}) as xero:
+    alone = b'{"Status":"OK","Budgets":{"BudgetID":"b","BudgetLines":[{"AccountID":"a"}]}}'
+    listed = {"Budgets": b'{"Status":"OK","Budgets":[{"BudgetID":"b"}]}'}
+    with DemoXero(size=5, answers=listed) as xero:
+        fault = Fault.status(200, {"Content-Type": "application/json"}, alone)
+        xero.fail(fault, on=lambda call: call.path == "Budgets/b", times=None)
         output = sync(xero, ["budgets"])
     assert output.error is None
     assert [row["BudgetLines"] for row in output.records("budgets")] == [[{"AccountID": "a"}]]

@@ -238,7 +238,6 @@ def random_behaviour(dice: Random, names: Sequence[str]) -> Behaviour:
         repeats_page=frozenset(dice.sample(range(2, 60), 2)) if seldom(0.06) else frozenset(),
         partial_journals=seldom(0.5),
         pretty=False,
-        empty_list_as_null=seldom(0.2),
         expires_in=10**9,
     )
 
@@ -313,10 +312,14 @@ class Simulation:
         """Return what it means that no run completes any more.
 
         Everything on every page cannot be told from one full page again and again where it is
-        just a page's worth; the tap then says so at every run.
+        just a page's worth; the tap then says so at every run. It does so, too, where a full
+        table has no row and Xero counts some.
         """
-        refused = self.xero.behaviour.everything_on_every_page and "as 2 too" in str(self._errors)
-        self.counts["refused"] += bool(refused)
+        behaviour, errors = self.xero.behaviour, str(self._errors)
+        repeats = bool(behaviour.everything_on_every_page) and "as 2 too" in errors
+        overcounts = behaviour.pagination == "too_big" and "and sent none" in errors
+        refused = repeats or overcounts
+        self.counts["refused"] += refused
         return self.outcome([] if refused else ["never completes"])
 
     def missing(self) -> list[str]:
