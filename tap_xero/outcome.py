@@ -23,7 +23,8 @@ class Outcome:
     """The figures and the end of one stream.
 
     `counted` is how many records Xero says there are, if it says so. `usages` count the calls, one
-    for each endpoint. `server_start` is when the stream began by Xero's clock (ms since 1970).
+    for each endpoint. `server_start` is when the stream began by Xero's clock (ms since 1970),
+    `first_newest` the newest stamp in its first answer.
     `continues` says that the next run reads on where this one stopped.
     """
 
@@ -33,6 +34,7 @@ class Outcome:
     rows: int = 0
     counted: int | None = None
     server_start: int | None = None
+    first_newest: int | None = None
     began: datetime | None = None
     ended: datetime | None = None
     complete: bool = False

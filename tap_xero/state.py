@@ -14,7 +14,9 @@ that, the bookmark hides what was left out then, so it is dropped. A bookmark of
 
 A bookmark covers only rows that have been written. It never moves past the moment the run
 began: a list that is not sorted may have shown a row before it was edited. Nor does it move back,
-unless it lies in the future, where nothing can have been read.
+unless it lies in the future, where nothing can have been read. Our clock
+may be wrong, so Xero's counts too or, where Xero tells no time, the newest stamp in its first
+answer.
 """
 
 from __future__ import annotations
@@ -200,11 +202,17 @@ class State:
             ) from None
 
     def advance(
-        self, selection: Selection, complete_to: int | None, server_start: int | None = None
+        self,
+        selection: Selection,
+        complete_to: int | None,
+        server_start: int | None = None,
+        first_newest: int | None = None,
     ) -> None:
         """Move a stream's bookmark up to `complete_to`, everything up to which is written.
 
-        `server_start` is when the stream began by Xero's clock, in case ours is wrong.
+        `server_start` is when the stream began by Xero's clock, in case ours is wrong. Where Xero
+        tells no time, the newest stamp of the stream's first answer, `first_newest`, takes its
+        place: what was modified later may be missing.
         """
         key = selection.replication_key
         if key is None or self._has_begun_too_late(selection, server_start) or complete_to is None:
@@ -213,7 +221,8 @@ class State:
         if key == JOURNAL_NUMBER:
             self._put(selection, max(complete_to, before or 0))
         else:
-            capped = min([complete_to, self._run_start, *filter(None, [server_start])])
+            clock = first_newest if server_start is None else server_start
+            capped = min([complete_to, self._run_start, *filter(None, [clock])])
             new = capped if before is None else max(capped, before)
             self._put(selection, dates.to_rfc3339(new))
 

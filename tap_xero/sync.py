@@ -23,7 +23,7 @@ from tap_xero.errors import OutputError, StreamError, TapError
 from tap_xero.outcome import Outcome
 from tap_xero.output.records import Records
 from tap_xero.output.writer import activate_version
-from tap_xero.paging.pages import wanted
+from tap_xero.paging.pages import newest, wanted
 from tap_xero.paging.read_ahead import read_ahead
 from tap_xero.paging.rows import decode_rows
 from tap_xero.streams.available import TENANT_ID
@@ -222,6 +222,7 @@ class Sync:
         outcome = job.outcome
         if not outcome.pages:
             outcome.server_start = page.source.server_ms
+            outcome.first_newest = newest(page.source)
             outcome.counted = _counted(start, page)
         records = job.records.lines(page)
         rows = decode_rows(page.rows) if job.line_tables else []
@@ -230,7 +231,9 @@ class Sync:
         outcome.pages += 1
         outcome.rows += len(page.rows)
         outcome.complete = page.last
-        self.state.advance(job.selection, page.complete_to, outcome.server_start)
+        self.state.advance(
+            job.selection, page.complete_to, outcome.server_start, outcome.first_newest
+        )
         self._write(records, _activated(job) if page.last else b"")
         self.on_page(outcome, len(page.rows))
 

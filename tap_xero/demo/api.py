@@ -250,12 +250,14 @@ class AccountingApi:
         return Reply(200, JSON, render_answer(head, endpoint.plural, written, pretty=pretty))
 
     def _head(self, call: Call) -> Document:
-        return {
+        head: Document = {
             "Id": self.correlation_id(call),
             "Status": "OK",
             "ProviderName": "Demo",
-            "DateTimeUTC": f"/Date({self._now()})/",
         }
+        if self.behaviour.tells_time:
+            head["DateTimeUTC"] = f"/Date({self._now()})/"
+        return head
 
     def _fixed(self, endpoint: Endpoint, query: Query, call: Call) -> Reply:
         """Give ready-made bytes for the first page, and an empty list for those behind it."""

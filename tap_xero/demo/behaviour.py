@@ -36,6 +36,7 @@ class Behaviour:
         nulls_as_empty_lists: objects that are null are written as [].
         empty_list_as_null: a list with no rows is written as null.
         gzip: compress for clients that accept it.
+        tells_time: answers of lists have a DateTimeUTC.
     Limits (None: not enforced, the headers then show a fresh allowance)
         calls_per_minute, calls_per_day, calls_at_once: of each tenant by itself.
         app_calls_per_minute: of all tenants together; calls of /connections count too.
@@ -68,6 +69,7 @@ class Behaviour:
     nulls_as_empty_lists: bool = False
     empty_list_as_null: bool = False
     gzip: bool = False
+    tells_time: bool = True
     calls_per_minute: int | None = None
     calls_per_day: int | None = None
     calls_at_once: int | None = None

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_xero import dates
 from tap_xero.demo import Behaviour, DemoXero, Fault
 from tests.support.fake_clock import FakeTime
-from tests.support.rows import data_calls, expected, keys, row, rows, spread
+from tests.support.rows import DAY, bookmark, data_calls, expected, keys, row, rows, spread
 from tests.support.run_tap import Output, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tap_xero.demo import Call
+
+HOUR = DAY // 24
 
 
 def serve(stamps: Iterable[int | None], path: str = "Quotes", **behaviour: Any) -> DemoXero:  # noqa: ANN401
@@ -23,8 +26,8 @@ def serve(stamps: Iterable[int | None], path: str = "Quotes", **behaviour: Any) 
     return xero
 
 
-def read(xero: DemoXero, stream: str = "quotes") -> Output:
-    return sync(xero, [stream], clock=FakeTime().clock, page_size=100)
+def read(xero: DemoXero, stream: str = "quotes", state: Mapping[str, Any] | None = None) -> Output:
+    return sync(xero, [stream], state=state, clock=FakeTime().clock, page_size=100)
 
 
 @pytest.mark.parametrize("number", range(2, 8))
@@ -79,6 +82,38 @@ def test_a_list_that_grows_faster_than_it_is_read_ends_as_incomplete() -> None:
 
         assert "changed faster than it could be read: run again" in str(run.error)
         assert not run.complete
+
+
+def test_no_edit_is_lost_where_our_clock_is_ahead_and_xero_tells_no_time() -> None:
+    """A row that comes and goes keeps an edited row off both pages, in both passes."""
+    noon_before = dates.to_ms_of(FakeTime().now()) - DAY
+
+    def change(xero: DemoXero, call: Call) -> None:
+        quotes = xero.organisation.table("Quotes")
+        if call.number == 2:
+            xero.organisation.put("Quotes", row("Quotes", "row-000100", noon_before))
+            xero.organisation.put("Quotes", row("Quotes", "row-000140", noon_before + HOUR))
+            quotes.drop("row-000005")
+        elif call.number == 6:
+            xero.organisation.put("Quotes", row("Quotes", "row-000005", spread(6)[5]))
+            xero.organisation.put("Quotes", row("Quotes", "row-000101", noon_before + 2 * HOUR))
+
+    behaviour: dict[str, Any] = {"list_order": "id", "honours_order": False, "tells_time": False}
+    with serve(spread(150), **behaviour) as xero:
+        xero.before_call = change
+        outputs = [read(xero)]
+        for _ in range(2):
+            outputs.append(read(xero, state=outputs[-1].state))
+
+    written = {
+        (each["QuoteID"], each["UpdatedDateUTC"])
+        for output in outputs
+        for each in output.records("quotes")
+    }
+    assert outputs[0].runs[0].complete
+    assert ("row-000100", dates.to_rfc3339(noon_before)) in written
+    assert ("row-000101", dates.to_rfc3339(noon_before + 2 * HOUR)) in written
+    assert bookmark(outputs[-1], "quotes") == dates.to_rfc3339(noon_before + 2 * HOUR)
 
 
 def test_slow_pages_of_a_sweep_are_asked_for_in_halves() -> None:
