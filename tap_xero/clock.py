@@ -1,4 +1,4 @@
-"""The three ways in which the tap meets time, in one value, so that tests can bring their own."""
+"""Clock, sleep and wall time in one object, so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Clock:
-    """`monotonic` measures spans in seconds, `sleep` waits, `now` is the aware UTC wall clock."""
+    """`monotonic` returns seconds, `sleep` waits for seconds, `now` returns aware UTC time."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

@@ -30,7 +30,7 @@ ENVIRONMENT = "ENV"
 ALL = "all"
 PREFIX = "TAP_XERO_"
 
-# Plain http is for a Xero of one's own on this machine; a token never crosses a network in clear.
+# Plain http is allowed only on this machine: no token crosses a network without encryption.
 _URL = r"^(https://[^/?#@\s]+|http://(localhost|127(\.\d+){3}|\[::1\])(:\d+)?)(/[^?#@\s]*)?$"
 _URL_ALLOWED = "an address that begins with https:// (http:// only for localhost)"
 _TOKEN = {
@@ -54,25 +54,24 @@ CONFIG_SCHEMA: dict[str, Any] = {
         "client_id": {**_TOKEN, "description": "Client id of the Xero app."},
         "client_secret": {
             **_TOKEN,
-            "description": "Client secret of the Xero app; a PKCE app has none.",
+            "description": "Client secret of the Xero app. A PKCE app has no secret.",
             "secret": True,
         },
         "refresh_token": {
             **_TOKEN,
-            "description": "Refresh token; Xero replaces it on every use, and the new one is "
-            "written back before any data is read.",
+            "description": "Refresh token. Xero replaces it on every use. The tap saves the new "
+            "one before it reads any data.",
             "secret": True,
         },
         "access_token": {
             **_TOKEN,
-            "description": "Access token; used until it expires. Enough alone for a short run. "
-            "With neither token the app is taken for a Custom Connection.",
+            "description": "Access token, used until it expires. A short run needs no other token. "
+            "If neither token is set, the tap logs in as a Custom Connection.",
             "secret": True,
         },
         "tenant_id": {
             **_TOKEN,
-            "description": "Id of the organisation; may be left out when the token reaches "
-            "exactly one.",
+            "description": "Id of the organisation. Not needed if the token reaches exactly one.",
         },
         "tenant_ids": {
             "type": "array",
@@ -80,50 +79,50 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "minItems": 1,
             "allowed": "a list of ids (in the environment, separated by commas), or all",
             "description": "Ids of several organisations to read in one run; all reads every "
-            "organisation that the login reaches. Rows then carry TenantID, so discover with this "
-            "key too. Not together with tenant_id or organization_name.",
+            "organisation that the login reaches. Rows then have TenantID, so set this key for "
+            "--discover too. Cannot be combined with tenant_id or organization_name.",
         },
         "organisations_at_once": {
             "type": "integer",
             "minimum": 1,
             "maximum": 160,
-            "description": "With tenant_ids: organisations to read at the same time. Memory grows "
-            "with this number.",
+            "description": "With tenant_ids: number of organisations to read at the same time. "
+            "Memory grows with this number.",
             "default": 5,
         },
         "app_calls_per_minute": {
             "type": "integer",
             "minimum": 1,
             "maximum": 100_000,
-            "description": "Calls in any 60 seconds over all organisations; Xero allows 10,000 "
-            "for each app.",
+            "description": "Most calls in any 60 seconds, over all organisations. Xero allows "
+            "10,000 for each app.",
             "default": 10_000,
         },
         "organization_name": {
             "type": "string",
-            "description": "Name of the organisation, in place of tenant_id; must match exactly "
-            "one. When both are given, both must match.",
+            "description": "Name of the organisation, in place of tenant_id. It must match exactly "
+            "one organisation. If both are set, both must match.",
         },
         "xero_user_id": {
             **_TOKEN,
-            "description": "Id of the Xero user to whom the token must belong.",
+            "description": "Id of the Xero user who must own the token.",
         },
         "scopes": {
             "type": "string",
             "pattern": "^[!-~ ]+$",
-            "description": "Scopes to ask for, separated by spaces; used by --authorize and for a "
-            "Custom Connection. Default: the scopes that the selected streams need.",
+            "description": "Scopes to ask for, separated by spaces, with --authorize and for a "
+            "Custom Connection. By default, the scopes that the selected streams need.",
         },
         "include_archived_contacts": {
             "type": "boolean",
-            "description": "Whether the first run reads archived contacts too. Contacts that are "
-            "archived later come once more, as ARCHIVED, in any case.",
+            "description": "Whether the first run reads archived contacts too. A contact that is "
+            "archived later is always read once more, as ARCHIVED.",
             "default": False,
         },
         "start_date_applies_to_all": {
             "type": "boolean",
             "description": "Whether start_date also limits accounts, contacts, items and users. "
-            "By default, their first run reads all of them, since invoices refer to old ones.",
+            "By default, their first run reads all of them, because invoices refer to old ones.",
             "default": False,
         },
         "page_size": {
@@ -137,21 +136,21 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 1,
             "maximum": 5,
-            "description": "Calls in flight at once; Xero allows 5 for each organisation.",
+            "description": "Most calls at the same time. Xero allows 5 for each organisation.",
             "default": 4,
         },
         "calls_per_minute": {
             "type": "integer",
             "minimum": 1,
             "maximum": 10000,
-            "description": "Calls in any 60 seconds; Xero allows 60 for each organisation.",
+            "description": "Most calls in any 60 seconds. Xero allows 60 for each organisation.",
             "default": 60,
         },
         "lookback_seconds": {
             "type": "integer",
             "minimum": 0,
             "maximum": 31_536_000,
-            "description": "How far before its bookmark a stream starts; 0 counts as 1.",
+            "description": "Seconds before its bookmark at which a stream starts. 0 counts as 1.",
             "default": 300,
         },
         "request_timeout": {
@@ -159,7 +158,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "minimum": 0,
             "exclusiveMinimum": True,
             "maximum": 3600,
-            "description": "Seconds in which an answer must be complete.",
+            "description": "Seconds within which an answer must be complete.",
             "default": 300,
         },
         "user_agent": {
@@ -187,7 +186,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "type": "string",
             "pattern": _URL,
             "allowed": _URL_ALLOWED,
-            "description": "Address of Xero's consent page; for --authorize.",
+            "description": "Address of Xero's consent page, for --authorize.",
             "default": "https://login.xero.com/identity/connect/authorize",
         },
         "report_basis": {
@@ -201,38 +200,39 @@ CONFIG_SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 0,
             "maximum": 120,
-            "description": "How many closed months of a report are read again in each run, since "
-            "postings are back-dated.",
+            "description": "Number of closed months of a report that each run reads again, "
+            "because people back-date postings.",
             "default": 3,
         },
         "report_tracking_category_id": {
             **_TOKEN,
-            "description": "Tracking category by whose options profit_and_loss is split into "
-            "columns.",
+            "description": "Id of a tracking category. profit_and_loss then has a column for each "
+            "of its options.",
         },
         "line_tables": {
             "type": "boolean",
-            "description": "Whether nested lists come as streams of their own, such as "
-            "invoice_line_items, in place of lists inside their parent. Discover with it too.",
+            "description": "Whether nested lists become separate streams, such as "
+            "invoice_line_items, in place of lists inside their parent. Set this key for "
+            "--discover too.",
             "default": False,
         },
         "detail_calls_per_run": {
             "type": "integer",
             "minimum": 0,
             "maximum": 5000,
-            "description": "Most calls that a run makes for history and attachments, after its "
-            "lists are read; the next run continues.",
+            "description": "Most calls that a run makes for history and attachments, after it has "
+            "read its lists. The next run continues.",
             "default": 250,
         },
         "attachments_dir": {
             "type": "string",
-            "description": "Folder to which attachments are downloaded; when left out, only their "
-            "names, types and sizes are read.",
+            "description": "Folder for downloaded attachments. If it is not set, the tap reads "
+            "only their names, types and sizes.",
         },
         "token_file": {
             "type": "string",
-            "description": "File in which the tokens are kept, for a config that cannot be written "
-            "or comes from the environment; it is created when it does not exist.",
+            "description": "File for the tokens, if the config cannot be written or comes from the "
+            "environment. The tap creates the file if it does not exist.",
         },
     },
 }

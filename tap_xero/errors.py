@@ -1,21 +1,21 @@
-"""Every error the tap raises on purpose, named by what the code or person that gets it does next.
+"""Every error that the tap raises on purpose. Each class is named by the reaction to it.
 
     TapError                  one CRITICAL line, exit code 1
     ├── InputError            the user corrects a file or an argument
     ├── AuthorizeError        the user runs `tap-xero --authorize` or corrects the app's credentials
     ├── StopRunError          no other call would succeed either: the run ends, state kept
     │   ├── UnreachableError  ... until Xero can be reached again
-    │   └── OrganisationError ... for this organisation: a run over many goes on with the others
+    │   └── OrganisationError ... for this organisation: a run over many continues with the others
     │       └── DayLimitError ... until Xero lifts the limit on calls a day
     ├── OutputError           stdout cannot be written: a full disk, a target that died
-    └── StreamError           this stream ends, the others go on
+    └── StreamError           this stream ends, the others continue
         ├── SkipStreamError   ... because this login may not read it (plan or role)
-        │   └── MissingScopeError  ... for lack of a scope that can be asked for
-        ├── GoneError         ... unless the caller can do without what Xero does not have
+        │   └── MissingScopeError  ... because it lacks a scope that it can ask for
+        ├── GoneError         ... unless the caller accepts that Xero does not have the document
         └── SlowAnswerError   ... unless the caller asks for smaller pages and succeeds
 
-The message is what the user sees: it names the thing, the cause and the next step, and never
-holds a secret.
+The user sees the message. It names the thing, the cause and the next step, and never contains a
+secret.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class TapError(Exception):
-    """Root of the tree; its text is the one line that the user gets."""
+    """Root of the tree; its text is the line that the user sees."""
 
 
 class InputError(TapError):
@@ -35,15 +35,15 @@ class InputError(TapError):
 
 
 class AuthorizeError(TapError):
-    """Xero refused the credentials, or they do not reach the organisation that was asked for."""
+    """Xero refused the credentials, or they do not reach the organisation of the config."""
 
 
 class StopRunError(TapError):
-    """A fault that every further call would meet as well."""
+    """A fault that would make every other call fail too."""
 
 
 class UnreachableError(StopRunError):
-    """No call has succeeded for as long as we retry."""
+    """No call succeeded in all the tries."""
 
 
 class OrganisationError(StopRunError):
@@ -63,7 +63,7 @@ class OutputError(TapError):
 
 
 class StreamError(TapError):
-    """One stream cannot go on; the others can."""
+    """One stream cannot continue; the others can."""
 
 
 class SkipStreamError(StreamError):
@@ -71,12 +71,12 @@ class SkipStreamError(StreamError):
 
 
 class MissingScopeError(SkipStreamError):
-    """The login lacks the scope that opens the stream."""
+    """The login lacks the scope that the stream needs."""
 
 
 class GoneError(StreamError):
-    """Xero does not have what was asked for."""
+    """Xero does not have the requested document or path."""
 
 
 class SlowAnswerError(StreamError):
-    """Xero took too long, repeatedly, over a page that could be asked for in smaller pieces."""
+    """Xero was too slow several times for a page that can be requested in smaller pages."""

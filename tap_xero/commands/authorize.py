@@ -1,13 +1,13 @@
-"""`--authorize`: from a Xero app and a person's consent to tokens and organisation in the config.
+"""`--authorize`: get a person's consent, and save the tokens and the organisation in the config.
 
-The person opens Xero's consent page; Xero sends the browser back to an address on this machine
-with a code, which is exchanged for tokens (OAuth2 authorisation code grant; with PKCE, method
-S256, where the app has no secret: developer.xero.com, "OAuth 2.0 PKCE flow"). What comes back
-counts only with the state that this run made up, so no other page can slip in a code of its own.
+The person opens Xero's consent page. Xero sends the browser back to an address on this machine
+with a code, and the tap exchanges the code for tokens (OAuth2 authorisation code grant; an app
+without a secret uses PKCE, method S256: developer.xero.com, "OAuth 2.0 PKCE flow"). An answer
+counts only with the random state of this run, so another web page cannot insert its own code.
 
-The refresh token is saved as soon as it is known to be of the right user, before the person
-chooses an organisation, since it cannot be had again. All talk goes to stderr: stdout belongs to
-Singer.
+The tap saves the refresh token as soon as it has checked the user, before the person chooses an
+organisation, because Xero gives each refresh token only once. All messages go to stderr: stdout
+is for Singer.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OFFLINE = "offline_access"
 
 @dataclass(frozen=True)
 class Consent:
-    """What one request for consent is made of; `verifier` is None for an app with a secret."""
+    """The values of one request for consent; `verifier` is None for an app with a secret."""
 
     redirect_uri: str
     state: str
@@ -69,13 +69,13 @@ class Consent:
         return f"{config.authorize_url}?{urlencode(query)}"
 
     def exchange(self, code: str) -> dict[str, str]:
-        """Return what goes with the grant to exchange `code`."""
+        """Return the form fields that exchange `code` for tokens."""
         form = {"code": code, "redirect_uri": self.redirect_uri}
         return form | ({"code_verifier": self.verifier} if self.verifier else {})
 
 
 def run(inputs: Inputs, *, port: int, browser: bool) -> int:
-    """Log in, verify the login by a call, say what to run next; return the exit code.
+    """Log in, verify the login by a call, print the next commands; return the exit code.
 
     Raises what `authorize` raises.
     """
@@ -91,12 +91,12 @@ def run(inputs: Inputs, *, port: int, browser: bool) -> int:
 def authorize(
     config: Config, default_scopes: str, clock: Clock, *, port: int, browser: bool = True
 ) -> Config:
-    """Ask for consent, keep tokens and organisation, and return the config that now works.
+    """Ask for consent, save tokens and organisation, and return the config that now works.
 
-    `default_scopes` are asked for when the config has none; the answer is awaited on `port` of
-    this machine (0: any), or, without `browser`, from stdin. Raises InputError when the config
-    cannot serve or be written, AuthorizeError when consent, code, user or organisation fails or
-    the tokens cannot be saved after all.
+    `default_scopes` are used when the config has no scopes. The answer arrives on `port` of this
+    machine (0: any free port), or, without `browser`, on stdin. Raises InputError when the config
+    lacks a key or cannot be written. Raises AuthorizeError when consent, code, user or
+    organisation is wrong, or when the tokens cannot be saved.
     """
     store = _store(config, clock)
     scopes = config.scopes or default_scopes
@@ -115,7 +115,7 @@ def authorize(
 
 
 def verify(config: Config, clock: Clock) -> None:
-    """Call Xero for the organisation and say what came of it."""
+    """Ask Xero for the organisation and print the result."""
     with Client(config, clock) as client:
         try:
             organisation = read_organisation(client)
@@ -126,21 +126,22 @@ def verify(config: Config, clock: Clock) -> None:
 
 
 def tell_next(config_files: Sequence[str]) -> None:
-    """Say what to run now."""
+    """Print the commands to run next."""
     command = " ".join(["tap-xero", *(f"--config {path}" for path in config_files)])
     say("", "Next:", f"  {command} --check", f"  {command} > output.jsonl")
 
 
 def say(*lines: str) -> None:
-    """Write lines to the person."""
+    """Write lines to stderr, for the person."""
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     sys.stderr.flush()
 
 
 def code_in(text: str, state: str) -> str:
-    """Return the code in what a person pasted: the address they were sent to, or the code alone.
+    """Return the code in the text that a person pasted: an address with the code, or the code.
 
-    Raises AuthorizeError when it holds none, or an error of Xero's, or another run's state.
+    Raises AuthorizeError when the text has no code, an error from Xero, or the state of another
+    run.
     """
     text = text.strip()
     query = urlsplit(text).query
@@ -150,7 +151,7 @@ def code_in(text: str, state: str) -> str:
 
 
 def code_from(query: dict[str, list[str]], state: str) -> str:
-    """Return the code in the query that Xero sent the browser back with; raises AuthorizeError."""
+    """Return the code in the query of Xero's answer; raises AuthorizeError as `code_in` does."""
     if not secrets.compare_digest(query.get("state", [""])[0].encode(), state.encode()):
         raise AuthorizeError(
             "the answer belongs to another run of --authorize (its state differs): open the "
@@ -184,12 +185,12 @@ def _ask_consent(config: Config, scopes: str, *, port: int, browser: bool) -> tu
             return consent, code_in(_read_line(), state)
         if _has_screen():
             webbrowser.open(address)
-        say("Waiting for the browser to come back, up to 10 minutes; Ctrl-C gives up …")
+        say("Waiting up to 10 minutes for the answer of the browser; Ctrl-C cancels …")
         return consent, code_from(loopback.wait(), state)
 
 
 def _store(config: Config, clock: Clock) -> TokenFile:
-    """Return the file that will hold the refresh token, having proved that it can be written."""
+    """Return the file for the refresh token, after a check that it can be written."""
     if not config.client_id:
         raise InputError(
             f"{config.path or 'config'}: client_id is missing; it is the id of your Xero app, "
@@ -198,7 +199,7 @@ def _store(config: Config, clock: Clock) -> TokenFile:
     store = TokenFile.of(config)
     if store is None:
         raise InputError(
-            "--authorize needs a file to keep the tokens in: give one with --config FILE, or "
+            "--authorize needs a file for the tokens: name one with --config FILE, or "
             "set token_file"
         )
     try:
@@ -209,17 +210,17 @@ def _store(config: Config, clock: Clock) -> TokenFile:
 
 
 def _make_private(path: Path, clock: Clock) -> None:
-    """Let only the owner read the file before there is a secret in it."""
+    """Let only the owner read the file, before it contains a secret."""
     if path.exists():
         path.chmod(0o600)
     update_file(str(path), {}, clock)
 
 
 def _check_user(granted: Config, transport: Transport, clock: Clock) -> None:
-    """Raise AuthorizeError for a login of another user than the config's.
+    """Raise AuthorizeError if the login belongs to another user than the config names.
 
-    The access token is looked at alone, without a file: the login before this one may be the
-    right one, so its token is neither spent nor replaced.
+    This checks the access token without the token file. So the refresh token of the previous login
+    is neither used nor replaced, in case the new login is the wrong one.
     """
     alone = replace(granted, refresh_token=None, path=None, token_file=None)
     XeroAuth(alone, transport, clock).token()
@@ -244,7 +245,7 @@ def _save_token(config: Config, answer: Token, store: TokenFile, clock: Clock) -
 
 
 def _set(path: str, key: str, value: str | None, clock: Clock) -> None:
-    """Set a key in the config; the person does, where it cannot be written."""
+    """Set a key in the config. If it cannot be written, ask the person to set the key."""
     try:
         update_file(path, {key: value}, clock)
     except OSError as error:
@@ -262,12 +263,12 @@ def _save_tenant(config: Config, chosen: Tenant, clock: Clock) -> None:
 
 
 def _choose(connections: Sequence[Tenant], config: Config) -> Tenant:
-    """Return the organisation that the config names, the only one, or the one that is picked."""
+    """Return the organisation that the config names, the only one, or the person's choice."""
     named = [each for each in connections if each.tenant_id == config.tenant_id]
     if named:
         return _announced(named[0])
     if config.tenant_id:
-        say(f"tenant_id {config.tenant_id} is none of the organisations that the login reaches.")
+        say(f"tenant_id {config.tenant_id} is not among the organisations that the login reaches.")
     elif config.organization_name:
         return _announced(choose_tenant(connections, config.organization_name))
     if len(connections) > 1:
@@ -285,7 +286,7 @@ def _pick(connections: Sequence[Tenant]) -> Tenant:
     for number, each in enumerate(connections, 1):
         say(f"  {number}  {each.name} ({each.tenant_id})")
     while True:
-        say(f"Which one is to be read? Type its number, 1 to {len(connections)}:")
+        say(f"Which organisation do you want to read? Type its number, 1 to {len(connections)}:")
         text = _read_line()
         if text.isascii() and text.isdigit() and 0 < int(text) <= len(connections):
             return connections[int(text) - 1]
@@ -294,7 +295,7 @@ def _pick(connections: Sequence[Tenant]) -> Tenant:
 def _read_line() -> str:
     line = sys.stdin.readline()
     if not line:
-        raise AuthorizeError("stdin has ended before the answer: run --authorize in a terminal")
+        raise AuthorizeError("stdin ended before an answer: run --authorize in a terminal")
     return line.strip()
 
 
@@ -316,6 +317,6 @@ def _challenge(verifier: str) -> str:
 
 
 def _has_screen() -> bool:
-    """Whether a browser could show a page: one in the terminal would cover what is said here."""
+    """Whether a browser can open a window; a browser in the terminal would hide our messages."""
     names = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return sys.platform != "linux" or any(os.environ.get(name) for name in names)

@@ -1,7 +1,7 @@
-"""The address on this machine to which Xero sends the browser back, open for one answer.
+"""A web server on this machine that receives one answer: Xero sends the browser back to it.
 
-Browsers open connections ahead of need and ask for icons, so each connection has a thread of its
-own, and whatever is not the awaited answer is turned away and does not end the wait.
+Browsers open connections early and ask for icons. So each connection has its own thread, and the
+server refuses every other request and continues to wait for the answer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PATH = "/callback"
 PATIENCE = 600.0  # seconds
 
 _DONE = "Thank you. You can close this window and go back to the terminal."
-_NOT_OURS = "This answer is not the one awaited. Open the address that the terminal shows."
+_NOT_OURS = "This answer belongs to another login. Open the address that the terminal shows."
 
 
 class Loopback:
     """A web server on `port` of the loopback interface (0: any free one), for one answer.
 
-    The answer is the first that carries `state`. Use as a context manager. Raises InputError when
-    the port is taken.
+    The answer is the first request with the right `state`. Use as a context manager. Raises
+    InputError when the port cannot be used.
     """
 
     def __init__(self, port: int, state: str) -> None:
@@ -38,23 +38,23 @@ class Loopback:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(state, self._answers))
         except (OSError, OverflowError) as error:
             raise InputError(
-                f"port {port} of this machine cannot be used ({error}): give another with --port, "
+                f"port {port} of this machine cannot be used ({error}): name another with --port, "
                 "and add its redirect address to the Xero app"
             ) from error
 
     @property
     def redirect_uri(self) -> str:
-        """The address to give to Xero; it must be among those of the app."""
+        """The redirect URI to send to Xero; the Xero app must list it."""
         return redirect_address(self._server.server_port)
 
     def wait(self, seconds: float = PATIENCE) -> dict[str, list[str]]:
-        """Return the query of the answer. Raises AuthorizeError when it does not come in time."""
+        """Return the query of the answer. Raises AuthorizeError if none comes in time."""
         try:
             return self._answers.get(timeout=seconds)
         except queue.Empty:
             raise AuthorizeError(
-                f"the browser has not come back within {seconds / 60:.0f} minutes: run --authorize "
-                "again, with --no-browser when the browser is on another machine"
+                f"the browser sent no answer within {seconds / 60:.0f} minutes: run --authorize "
+                "again, with --no-browser if the browser is on another machine"
             ) from None
 
     def __enter__(self) -> Self:
@@ -67,7 +67,7 @@ class Loopback:
 
 
 def redirect_address(port: int) -> str:
-    """Return the redirect address; Xero takes http for `localhost`, not for 127.0.0.1."""
+    """Return the redirect address; Xero allows http for `localhost`, but not for 127.0.0.1."""
     return f"http://localhost:{port}{PATH}"
 
 
@@ -75,7 +75,7 @@ def _handler(
     state: str, answers: queue.Queue[dict[str, list[str]]]
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = 10  # seconds for a browser to say what it wants
+        timeout = 10  # seconds for a browser to send its request
 
         def do_GET(self) -> None:
             address = urlsplit(self.path)

@@ -1,4 +1,4 @@
-"""The organisation that a login reads, for people to see that it is the right one."""
+"""Read and describe the organisation, so that a person can check that it is the right one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATH = "Organisation"
 
 
 class Organisation(msgspec.Struct, frozen=True):
-    """What Xero says of it (Xero OpenAPI 16.1.0, schema Organisation)."""
+    """Some fields of an organisation (Xero OpenAPI 16.1.0, schema Organisation)."""
 
     name: str | None = msgspec.field(default=None, name="Name")
     country: str | None = msgspec.field(default=None, name="CountryCode")
@@ -24,7 +24,7 @@ class Organisation(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """Whether it is one of Xero's demo companies, in words."""
+        """Say in words whether the organisation is one of Xero's demo companies."""
         return "a demo company" if self.is_demo else "not a demo company"
 
 
@@ -35,7 +35,7 @@ class _Answer(msgspec.Struct, frozen=True):
 def read_organisation(client: Client) -> Organisation:
     """Ask Xero for the organisation (one call).
 
-    Raises what `Client.get` raises, and StreamError when the answer holds none.
+    Raises the errors of `Client.get`, and StreamError when the answer has no organisation.
     """
     body = client.get(PATH).body
     try:
@@ -45,6 +45,6 @@ def read_organisation(client: Client) -> Organisation:
 
 
 def describe(organisation: Organisation) -> str:
-    """Return name, country, kind and edition in a line."""
+    """Return name, country, kind and edition in one line."""
     parts = (organisation.name, organisation.country, organisation.kind, organisation.edition)
     return ", ".join(part for part in parts if part)

@@ -1,8 +1,8 @@
-"""SIGTERM, SIGINT and SIGHUP: the run ends at the next whole message, and within two seconds.
+"""SIGTERM, SIGINT and SIGHUP: the run ends after the current message, within two seconds.
 
-The handler only takes a note, so no line on stdout is ever cut by it; the sync looks at the note
-between two writes and ends with a last STATE. Where that cannot come about, because whoever
-reads stdout has stopped reading, a timer ends the process.
+The handler only stores the signal, so it never cuts a line on stdout. The sync checks for a signal
+between two writes and ends with a last STATE. If the sync is blocked because the reader of stdout
+has stopped reading, a timer ends the process.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _PATIENCE = 1.7  # seconds
 
 @dataclass
 class StopSign:
-    """Whether the run was told to stop, and by which signal."""
+    """The signal that asked the run to stop, or None."""
 
     signal_number: int | None = None
 
     def __call__(self) -> bool:
-        """Say whether to stop."""
+        """Return whether a signal has arrived."""
         return self.signal_number is not None
 
     @property
@@ -38,9 +38,9 @@ class StopSign:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of signals for the length of a `with` block.
+        """Store signals during a `with` block.
 
-        Those that whoever started the process has it ignore (`nohup`, a shell's `&`) stay so.
+        Signals that the parent process set to ignore (`nohup`, a shell's `&`) stay ignored.
         """
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]

@@ -282,7 +282,7 @@ def test_a_tenant_that_the_login_does_not_reach_leads_to_the_choice(tmp_path: Pa
         login.browse()
         assert login.end("3\n") == 0, login.said
     assert json.loads(path.read_text())["tenant_id"] == "tenant-c"
-    assert "is none of the organisations" in login.said
+    assert "is not among the organisations" in login.said
 
 
 def test_tokens_are_kept_even_if_nobody_picks_an_organisation(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_tokens_are_kept_even_if_nobody_picks_an_organisation(tmp_path: Path) ->
         login.browse()
         assert login.end() == 1
         assert json.loads(path.read_text())["refresh_token"] == xero.identity.refresh_token
-    assert "stdin has ended" in login.said
+    assert "stdin ended before an answer" in login.said
 
 
 def test_a_login_of_another_user_is_refused(tmp_path: Path, xero: DemoXero) -> None:
@@ -448,7 +448,7 @@ def test_without_a_file_for_the_tokens_nobody_has_to_log_in(xero: DemoXero) -> N
     environment = {f"TAP_XERO_{key.upper()}": str(value) for key, value in keys.items()}
     run = tap("--authorize", "--config", "ENV", env=environment)
     assert run.returncode == 1
-    assert b"needs a file to keep the tokens in" in run.stderr
+    assert b"needs a file for the tokens" in run.stderr
 
 
 def test_a_file_that_cannot_be_written_is_named_before_anybody_logs_in(
