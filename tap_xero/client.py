@@ -1,8 +1,8 @@
 """Calls to Xero's Accounting API: send, judge the answer, try again or say what is wrong.
 
-Every status ends in one of four ways: an answer, another try (the only retry layer is
-`retries`), the end of this stream, or the end of the run. The last is remembered, so that
-threads which have not sent yet do not: one call after the day's limit would tell nothing new.
+Every status leads to one of four results: an answer, another try (the only retry layer is
+`retries`), the end of this stream, or the end of the run. The client stores an error that ends the
+run, so that other threads make no more calls: after the day's limit every call would fail.
 
 When a call has used up its tries, what other calls met decides: if one succeeded meanwhile, or
 one more call to something else does, this stream alone ends; if not, Xero is out of reach.
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 EMPTY = b"{}"
-# Pages smaller than this are not asked for in smaller pieces.
+# The tap asks for smaller pages only if a page has more records than this.
 SMALLEST_PAGE = 50
-# A page that was too slow so often in a row is asked for in smaller pieces.
+# After this many slow tries in a row the tap asks for smaller pages.
 _SLOW_TRIES = 2
 # How long the end of a run waits for a new refresh token to be saved.
 SETTLE_SECONDS = 1.4
@@ -83,7 +83,7 @@ class Answer:
 
 @dataclass
 class Usage:
-    """Data calls, and the bytes of their answers as packed on the wire."""
+    """Number of data calls, and the compressed bytes of their answers."""
 
     calls: int = 0
     size: int = 0
@@ -200,7 +200,7 @@ class Client:
         return self._answer(_Call(path, headers, params, _json_or_nothing))
 
     def get_one(self, path: str, **params: str) -> Answer:
-        """Return what Xero has at `path`, such as `Invoices/…/History`, be it nothing.
+        """Return the answer for `path`, such as `Invoices/…/History`; it may be empty.
 
         Raises what `get` raises.
         """
@@ -257,7 +257,7 @@ class Client:
         return reply
 
     def _measured(self, request: Request, call: _Call) -> Reply:
-        """Send, and count and time it whatever comes of it."""
+        """Send the request; count and time it even if it fails."""
         started = self.clock.monotonic()
         reply = None
         try:
@@ -280,7 +280,7 @@ class Client:
     def _count_slow(self, call: _Call, error: TransientError) -> None:
         """Raise SlowAnswerError when a large page was too slow twice, while other calls succeeded.
 
-        A Xero that answers nobody is silent, and a smaller page would be lost time.
+        If Xero answers no call at all, a smaller page would not help.
         """
         now = self.clock.monotonic()
         if not error.is_slow:
@@ -299,13 +299,13 @@ class Client:
             raise self._out_of_reach(call, str(error), call.slow_since) from error
 
     def _answers_others(self, call: _Call) -> bool:
-        """Whether Xero has answered another call since this one is slow, or answers one now."""
+        """Whether Xero has answered another call since this one became slow, or answers one now."""
         if self._last_success > call.slow_since:
             return True
         return call.slow == _SLOW_TRIES and self._is_reachable()
 
     def _out_of_reach(self, call: _Call, problem: str, since: float) -> StopRunError:
-        """Say that nothing was answered since `since`, for this organisation or for any."""
+        """Return the error for no answer since `since`, from one organisation or from Xero."""
         kind = OrganisationError if self._app.last_success > since else UnreachableError
         return kind(
             f"Xero cannot be reached: {call.path}: {problem}; what was read is kept, "
@@ -313,7 +313,7 @@ class Client:
         )
 
     def _judge(self, call: _Call, reply: Reply) -> Answer:
-        """Turn a reply into an answer, or raise what its status means."""
+        """Return the answer in a reply, or raise the error that its status means."""
         now = self.clock.now()
         if reply.status in _GOOD:
             return Answer(call.body(reply), reply.headers, now, reply.size, call.seconds)
@@ -331,7 +331,7 @@ class Client:
         raise error(f"{call.path}: {_meaning(reply.status, said)}")
 
     def _raise_limit(self, limit: error_answers.RateLimit, now: datetime) -> NoReturn:
-        """End the run for the day's limit; hold back everybody for a minute's; else try again."""
+        """End the run at the day's limit, pause all calls at a minute's limit, else try again."""
         if limit.kind == "day":
             lifts_at = None if limit.after is None else now + timedelta(seconds=limit.after)
             raise DayLimitError(
@@ -351,14 +351,14 @@ class Client:
     def _raise_forbidden(self, path: str, reply: Reply, said: str) -> NoReturn:
         if reply.status == _FORBIDDEN and error_answers.refuses_tenant(reply):
             self.auth.confirm_tenant(self.tenant_id())
-            # Seen to pass by itself (hotglue's tap-xero, commit 0ea3bde).
+            # This refusal was seen to be temporary (hotglue's tap-xero, commit 0ea3bde).
             raise TransientError(f"refused, though the login reaches the organisation: {said}")
         if reply.status == _FORBIDDEN:
             raise SkipStreamError(f"{path}: not allowed for this login: {said}")
         raise MissingScopeError(f"{path}: a scope is missing for this login: {said}")
 
     def _is_reachable(self) -> bool:
-        """Whether Xero itself answers one small call, to a list that is always there."""
+        """Whether Xero answers one small call to a list that always exists."""
         probe = _Call("Organisation", {}, {}, _json_body)
         try:
             self._judge(probe, self.auth.with_token(partial(self._send, probe)))
@@ -423,7 +423,7 @@ def _json_or_nothing(reply: Reply) -> bytes:
 
 
 def _something(reply: Reply) -> bytes:
-    """Return the body of a whole list; taken for an empty one, nothing would empty a table."""
+    """Return the body; an empty one is retried: it would delete all rows of a full table."""
     body = _json_or_nothing(reply)
     if body == EMPTY:
         raise TransientError(f"status {reply.status} with nothing in place of a whole list")
@@ -447,6 +447,6 @@ def _json_body(reply: Reply) -> bytes:
 
 def _lifting(lifts_at: datetime | None) -> str:
     if lifts_at is None:
-        return "Xero does not say when it lifts, at the latest it is in 24 hours"
+        return "Xero does not say when it lifts; it lifts in 24 hours at the latest"
     local = lifts_at.astimezone()
     return f"it lifts at {lifts_at:%Y-%m-%d %H:%M} UTC ({local:%Y-%m-%d %H:%M} local time)"

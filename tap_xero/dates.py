@@ -1,13 +1,13 @@
-r"""Xero's dates to RFC 3339 in UTC, and back to what Xero takes.
+r"""Convert Xero's dates to RFC 3339 in UTC, and back to the form that Xero accepts.
 
-Xero writes a moment as `/Date(ms+hhmm)/`, milliseconds since 1970 in UTC; the offset does not
-move the moment. Fields that hold a calendar day (everything whose name does not end in UTC) are
-midnight of the organisation's day, and old answers give that midnight in UTC with the
-organisation's offset beside it: there, and only there, the offset has to be added to find the
-day. Newer fields hold ISO text without a zone, which is UTC or a day in the same way.
+Xero writes a moment as `/Date(ms+hhmm)/`: milliseconds since 1970 in UTC. The offset does not
+change the moment. A field whose name does not end in UTC holds a calendar day, as midnight of the
+organisation's day. Old answers give this midnight in UTC, with the organisation's offset after it.
+Only for these days the offset must be added to find the day. Newer fields hold ISO text without a
+zone, which is a moment in UTC or a day by the same rule.
 
-Only a string that is a date from its first to its last character is converted. What cannot be
-read, or lies outside the years 1 to 9999, is None: the caller decides what that means.
+Only a string that is a date from its first to its last character is converted. The result is None
+for other text and for years outside 1 to 9999; the caller decides what to do with None.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EPOCH_DAY = _EPOCH.toordinal()
 _FIRST_MS = (date.min.toordinal() - _EPOCH_DAY) * MS_A_DAY
 _LAST_MS = (date.max.toordinal() - _EPOCH_DAY + 1) * MS_A_DAY - 1
 
-# Bytes are put together from bytes several times as fast as from numbers.
+# Formatting bytes from bytes is several times as fast as from numbers.
 _TWO_DIGITS = [b"%02d" % number for number in range(60)]
 _THREE_DIGITS = [b"%03d" % number for number in range(1000)]
 _MINUTES = [b"%s:%s" % (hour, minute) for hour in _TWO_DIGITS[:24] for minute in _TWO_DIGITS]
@@ -55,7 +55,7 @@ def instant(literal: bytes) -> bytes | None:
 def calendar_day(literal: bytes) -> bytes | None:
     """Convert a JSON string literal that holds a day to that day's midnight in RFC 3339.
 
-    A time of day that stands beside the day is kept.
+    A time of day after the day is kept.
     """
     match = _MS_DATE.fullmatch(literal)
     if match:
@@ -86,14 +86,14 @@ def from_rfc3339(text: str) -> int:
 
 
 def to_rfc3339(ms: int) -> str:
-    """Return milliseconds since 1970 as a bookmark is written."""
+    """Return milliseconds since 1970 in the form of a bookmark."""
     return (_format_ms(ms) or b'"0001-01-01T00:00:00.000000Z"')[1:-1].decode()
 
 
 def to_header(ms: int) -> str:
-    """Return milliseconds since 1970 as If-Modified-Since takes it: whole seconds, UTC, no zone.
+    """Return milliseconds since 1970 for If-Modified-Since: whole seconds, UTC, no zone.
 
-    Xero reads other forms wrongly or ignores them without a word (xero-ruby issue 24,
+    Xero misreads other forms, or ignores them without an error (xero-ruby issue 24,
     Xero-Java issue 166).
     """
     return to_rfc3339(max(ms, _FIRST_MS))[:19]
@@ -105,7 +105,7 @@ def to_ms_of(moment: datetime) -> int:
 
 
 def now_text(moment: datetime) -> str:
-    """Return an aware datetime as Singer's `time_extracted` is written."""
+    """Return an aware datetime in the form of Singer's `time_extracted`."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -167,7 +167,7 @@ def _shifted(text: bytes, ms: int) -> bytes:
 
 
 def _offset_ms(match: re.Match[bytes], group: int) -> int:
-    """Return the offset whose sign, hours and minutes are the three groups from `group` on."""
+    """Return the offset in ms; sign, hours and minutes are the three groups from `group` on."""
     if match[group] is None:
         return 0
     minutes = int(match[group + 1]) * 60 + int(match[group + 2])
@@ -175,7 +175,7 @@ def _offset_ms(match: re.Match[bytes], group: int) -> int:
 
 
 def _unescaped(literal: bytes) -> bytes | None:
-    r"""Undo escapes such as `\u002f`, so that a date is found however it was escaped."""
+    r"""Undo escapes such as `\u002f`, so that an escaped date is found too."""
     if b"\\" not in literal:
         return None
     try:

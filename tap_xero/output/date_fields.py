@@ -1,10 +1,10 @@
-"""The dates of a record, found by their names and converted where they stand.
+"""Find the dates of a record by their names, and convert them in its bytes.
 
-In JSON without white space a name, its colon and the quote of a text stand together, as in
-`"DueDate":"`, and no text can hold that, for quotes inside a text are escaped. So one search of
-the record's bytes finds its dates at every depth, and nothing has to be decoded. A field that
-has the name of one of the schema's dates is taken for a date wherever it stands; what is no date
-after all is left as it is.
+In JSON without white space, a name, its colon and the opening quote of a text are adjacent, as in
+`"DueDate":"`. No text can contain this sequence, because quotes inside a text are escaped. So one
+search of the record's bytes finds its dates at every depth, without decoding. A field with the
+name of one of the schema's dates counts as a date at any place in the record. A value that is not
+a date stays unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Schema: TypeAlias = Mapping[str, Any]
 
-# All names of dates have it in them; a pattern that begins with a plain word is found fastest.
+# Every name of a date contains this word; a pattern that begins with a plain word is fastest.
 _WORD = "Date"
 _REMEMBERED = 8192
 
@@ -32,15 +32,15 @@ def is_date(schema: Schema) -> bool:
 
 
 def is_moment(name: str) -> bool:
-    """Say whether a date of this name is a moment; else it is a day (Xero OpenAPI 16.1.0)."""
+    """Say whether a date with this name is a moment; else it is a day (Xero OpenAPI 16.1.0)."""
     return name.endswith(("UTC", "UTCString"))
 
 
 def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
-    """Return what converts the dates of a record, given as JSON without white space.
+    """Return a function that converts the dates of a record, given as JSON without white space.
 
     `properties` are those of the record's JSON schema. Raises ValueError for a date whose name
-    does not have the word in it by which dates are found.
+    does not contain the word "Date".
     """
     names = sorted(set(_names(properties)))
     endings = "|".join(rf'{_end(name)}(?<=[{{,]"{name}")' for name in names)
@@ -57,9 +57,9 @@ def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
 
 
 class _Converted(dict[bytes, bytes]):
-    """Fields, from the word on, to what becomes of them.
+    """Maps a field, from the word "Date" on, to the converted field.
 
-    A day is remembered: the same ones come again and again, the same moments hardly ever.
+    Days are cached, because the same days occur often. Moments are not, because they rarely repeat.
     """
 
     def __init__(self, moments: Iterable[str]) -> None:
@@ -77,7 +77,7 @@ class _Converted(dict[bytes, bytes]):
 
 
 def _end(name: str) -> str:
-    """Return what stands behind the word in a record, to the end of the name."""
+    """Return the part of the name after the word, with the closing quote."""
     return name[name.rindex(_WORD) + len(_WORD) :] + '"'
 
 

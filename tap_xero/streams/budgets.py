@@ -1,9 +1,9 @@
 """Budgets with their lines.
 
-Xero's list of budgets leaves the lines out; they come with one budget at a time and for 24 months
-at most (developer.xero.com, Budgets). So each budget is asked for in windows of 24 months, from
-the month of the start date to two years from now, and its balances are put together. Where two
-windows answer for the same month, the later one counts.
+Xero's list of budgets has no lines. Xero gives the lines for one budget at a time, and for at most
+24 months (developer.xero.com, Budgets). So the tap asks for each budget in windows of 24 months,
+from the month of the start date to two years from now, and merges its balances. If two windows
+have the same month, the later window counts.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ BUDGETS_WITH_LINES = PagerBySettings(_bind)
 
 
 def _windows(first: date, today: date) -> Iterator[Window]:
-    """Yield first and last days of spans of 24 months that cover what is asked for."""
+    """Yield the first and last day of each span of 24 months from `first` to two years ahead."""
     begin, end = month_start(first), month_start(today, 1 + MONTHS_A_CALL)
     while begin < end:
         after = month_start(begin, MONTHS_A_CALL)
@@ -73,7 +73,7 @@ def _with_lines(endpoint: Endpoint, listed: Row, windows: Iterable[Window]) -> R
     for begin, end in windows:
         budget = _one(endpoint, uid, begin, end) or budget
         of_window = _rows(budget.get("BudgetLines", _NONE))
-        for key, line in _told_apart(of_window, "AccountID", "AccountCode"):
+        for key, line in _keyed(of_window, "AccountID", "AccountCode"):
             lines[key] = _merged(lines[key], line) if key in lines else line
     return {**budget, "BudgetLines": encode(list(lines.values()))}
 
@@ -89,13 +89,13 @@ def _one(endpoint: Endpoint, uid: str, begin: date, end: date) -> Row | None:
 def _merged(earlier: Row, later: Row) -> Row:
     balances: dict[object, Row] = {}
     for line in (earlier, later):
-        balances.update(_told_apart(_rows(line.get("BudgetBalances", _NONE)), "Period"))
+        balances.update(_keyed(_rows(line.get("BudgetBalances", _NONE)), "Period"))
     together = {"BudgetBalances": encode(list(balances.values()))}
     return later | together if balances else later
 
 
-def _told_apart(rows: Iterable[Row], *names: str) -> Iterator[tuple[object, Row]]:
-    """Yield each row of one answer with a key; of several with the same fields each has its own."""
+def _keyed(rows: Iterable[Row], *names: str) -> Iterator[tuple[object, Row]]:
+    """Yield each row of one answer with a key; rows with equal fields get distinct keys."""
     seen: Counter[tuple[bytes, ...]] = Counter()
     for row in rows:
         fields = tuple(bytes(row.get(name, b"")) for name in names)
@@ -104,7 +104,7 @@ def _told_apart(rows: Iterable[Row], *names: str) -> Iterator[tuple[object, Row]
 
 
 def _rows(value: Raw) -> list[Row]:
-    """Decode a list of records; null is none."""
+    """Decode a list of records; null means an empty list."""
     if bytes(value) == b"null":
         return []
     try:

@@ -1,12 +1,13 @@
-"""Xero's reports to rows: one record for each cell that has a value, beside its row and column.
+"""Convert Xero's reports to rows: one record for each cell, with its row and column.
 
-A report is a table for people (developer.xero.com, Reports): a header with the columns' titles,
-sections, which may hold sections, rows and totals, or nothing but a title; totals may also stand
-outside every section. The first cell of a row is its title, each further cell becomes a record. A
-row or section without further cells becomes one record, in column 0, so that nothing is left out.
+A report is a table for people (developer.xero.com, Reports). It has a header with the titles of
+the columns, and sections. A section may contain sections, rows and totals, or only a title. Totals
+may also be outside of all sections. The first cell of a row is its title. Each further cell
+becomes a record. A row or section without further cells becomes one record in column 0, so that
+nothing is left out.
 
-Rows are numbered through the answer and cells through their row, which makes a key that is never
-null and never repeats, whatever Xero puts into the cells.
+Rows are numbered within the answer, and cells within their row. These numbers make a key that is
+never null and never repeats, for any content of the cells.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-# Plain as Xero writes numbers, or with thousands set apart; a percentage is text.
+# A plain number, or one with commas between thousands; a percentage is text.
 _NUMBER = re.compile(r"-?(0|[1-9]\d*|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REPORT_FIELDS = ("ReportID", "ReportName", "ReportType", "ReportDate", "UpdatedDateUTC")
 
 
 class Attribute(msgspec.Struct):
-    """What a cell is about: an account or invoice by its id."""
+    """The account or invoice of a cell, by its id."""
 
     Id: str | None = None
     Value: str | None = None
 
 
 class Cell(msgspec.Struct):
-    """A cell: text, even where it is a number."""
+    """A cell; Xero sends a number as text."""
 
     Value: Raw = NULL
     Attributes: list[Attribute] | None = None
@@ -61,7 +62,7 @@ _TITLES: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[str | None] | Non
 def cell_rows(reports: Iterable[Row], base: Row) -> list[Row]:
     """Return the records of the reports in one answer; each begins with the fields of `base`.
 
-    Raises StreamError when they have not the shape of reports.
+    Raises StreamError when they do not have the shape of reports.
     """
     rows: list[Row] = []
     number = 0
@@ -124,7 +125,7 @@ def _row_cells(row: ReportRow, path: tuple[str, ...], columns: list[str]) -> lis
 
 
 def _described(row: ReportRow, path: tuple[str, ...], title: str | None) -> Row:
-    """Return what is the same for all cells of a row."""
+    """Return the fields that all cells of a row share."""
     attributes = {
         (attribute.Id or "").lower().removesuffix("id"): attribute.Value
         for cell in row.Cells or []
@@ -136,14 +137,14 @@ def _described(row: ReportRow, path: tuple[str, ...], title: str | None) -> Row:
         "RowType": encode(row.RowType),
         "RowTitle": encode(title),
         "AccountID": encode(account if account and _UUID.fullmatch(account) else None),
-        # Xero writes FXGROUPID where currency gains of several accounts are one row.
+        # Xero writes FXGROUPID if one row has the currency gains of several accounts.
         "AccountGroup": encode(None if account and _UUID.fullmatch(account) else account),
         "InvoiceID": encode(attributes.get("invoice")),
     }
 
 
 def _contact_cells(contact: dict[str, Raw]) -> list[Row]:
-    """Return the records of a contact of a 1099 report, whose fields are its columns."""
+    """Return the records of a contact of a 1099 report; its fields are the columns."""
     head = {
         "SectionPath": encode(""),
         "RowType": encode("Contact"),
@@ -178,7 +179,7 @@ def _text(cell: Cell) -> str | None:
 
 
 def _number(text: str | None) -> Raw:
-    """Return the number that the text writes, with its every digit; null if it writes none."""
+    """Return the number in the text with all its digits; null if the text is no number."""
     if text is None or not _NUMBER.fullmatch(text):
         return NULL
     return Raw(text.replace(",", "").encode())
