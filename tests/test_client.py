@@ -61,7 +61,7 @@ def time_() -> FakeTime:
 
 @pytest.fixture
 def xero(time_: FakeTime) -> Iterator[DemoXero]:
-    with DemoXero(size=3, clock=lambda: time_.now().timestamp()) as xero:
+    with DemoXero(size=3, clock=time_.timestamp) as xero:
         yield xero
 
 

@@ -94,7 +94,7 @@ def test_nothing_is_lost_after_a_state_that_2x_left_13_hours_late() -> None:
     """Its last run was an hour ago, for a Xero whose stamps carry +1300."""
     time = FakeTime()
     with serve([NOON - HOUR // 2]) as xero:
-        xero.clock = lambda: time.now().timestamp()
+        xero.clock = time.timestamp
         state = kept(dates.to_rfc3339(NOON - HOUR + 13 * HOUR))
         read_keys: set[str] = set()
         for number in range(1, 16):

@@ -20,19 +20,14 @@ from tap_xero.streams.table import LISTS
 from tests.support.run_tap import catalog_of, flat_catalog_of, load, log_lines, sync, tap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tap_xero.config import Config
 
+pytestmark = pytest.mark.invoices(120)
 EVERY_STREAM = [stream.tap_stream_id for stream in LISTS]
 EVERY_PATH = [stream.path for stream in LISTS]
-
-
-@pytest.fixture
-def xero() -> Iterator[DemoXero]:
-    with DemoXero(size=120) as demo:
-        yield demo
 
 
 def _selected(streams: Iterable[str], settings: Config) -> list[Selection]:

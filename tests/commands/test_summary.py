@@ -20,16 +20,10 @@ from tap_xero.state import State
 from tests.support.run_tap import catalog_of, log_lines, sync, tap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent.parent
 METRIC = "INFO METRIC: "
-
-
-@pytest.fixture
-def xero() -> Iterator[DemoXero]:
-    with DemoXero(size=30) as demo:
-        yield demo
 
 
 class Report:

@@ -15,11 +15,7 @@ from tests.support.demo_client import TIMEOUT, Login, ask_token, post_token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture
-def xero() -> Iterator[DemoXero]:
-    with DemoXero(size=20) as xero:
-        yield xero
+pytestmark = pytest.mark.invoices(20)
 
 
 @pytest.fixture

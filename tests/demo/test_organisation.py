@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,9 +14,7 @@ from tap_xero.demo.lists import ENDPOINTS
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import LISTS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+pytestmark = pytest.mark.invoices(60)
 NOW = 1_795_000_000_123
 SIZE = 400
 
@@ -24,12 +22,6 @@ SIZE = 400
 @pytest.fixture(scope="module")
 def books() -> Organisation:
     return Organisation(Company(seed=7, size=SIZE, now=NOW))
-
-
-@pytest.fixture
-def xero() -> Iterator[DemoXero]:
-    with DemoXero(size=60) as xero:
-        yield xero
 
 
 def live(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

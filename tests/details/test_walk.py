@@ -51,7 +51,7 @@ def keys(output: Output, stream: str) -> Counter[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def xero() -> Iterator[DemoXero]:
     time = FakeTime()
-    with DemoXero(size=40, clock=lambda: time.now().timestamp()) as server:
+    with DemoXero(size=40, clock=time.timestamp) as server:
         yield server
 
 
@@ -349,7 +349,7 @@ def test_faults_that_pass_cost_no_record(both: Books, tmp_path: Path) -> None:
 def test_other_streams_are_as_without_them(line_tables: bool) -> None:  # noqa: FBT001
     names = ["invoices", "contacts", "trial_balance"]
     time = FakeTime()
-    with DemoXero(size=20, clock=lambda: time.now().timestamp()) as xero:
+    with DemoXero(size=20, clock=time.timestamp) as xero:
         options: dict[str, Any] = {"line_tables": line_tables, "start_date": "2026-05-01"}
         tables = ["invoice_line_items"] if line_tables else []
         alone = sync(xero, [*names, *tables], clock=time.clock, **options)

@@ -70,7 +70,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     time_ = FakeTime()
-    with DemoXero(size=1, clock=lambda: time_.now().timestamp()) as xero:
+    with DemoXero(size=1, clock=time_.timestamp) as xero:
         stage = Stage(tmp_path, xero, time_)
         yield stage
         stage.transport.close()

@@ -24,18 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.invoices(5)
 TIMEOUT = 10
 SHOPS = (
     Tenant("tenant-a", "Amber Café"),
     Tenant("tenant-b", "Birch Bikes"),
     Tenant("tenant-c", "Birch Bikes"),
 )
-
-
-@pytest.fixture
-def xero() -> Iterator[DemoXero]:
-    with DemoXero(size=5) as demo:
-        yield demo
 
 
 class Login:

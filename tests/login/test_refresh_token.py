@@ -31,23 +31,13 @@ from tap_xero.login.refresh_token import RefreshToken
 from tap_xero.login.token_file import update_file
 from tests.support.config_files import make_config, write_config
 from tests.support.fake_clock import START, FakeTime
+from tests.support.refresh_tokens import rotate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON_PATH = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def rotate(config: Config, new: str) -> str:
-    """Use the token once, as a run does; return the one that was spent."""
-    token = RefreshToken(config, FakeTime().clock)
-    with token.exclusive():
-        spent = token.value
-        token.replace(new)
-    assert spent is not None
-    return spent
-
 
 ROTATE = """
     import logging, os, sys
@@ -323,7 +313,9 @@ def test_a_token_that_cannot_be_kept_is_a_warning_before_it_is_spent(
 def test_a_read_only_config_is_left_alone() -> None:
     script = """
         import os, sys, logging
-        from tests.login.test_refresh_token import rotate, load_config, START
+        from tap_xero.config import load_config
+        from tests.support.fake_clock import START
+        from tests.support.refresh_tokens import rotate
         logging.basicConfig()
         config = load_config([sys.argv[1]], {}, START)
         os.setuid(65534)
@@ -433,7 +425,9 @@ def test_where_writing_fails_no_token_is_spent(tmp_path: Path) -> None:
     before = (tmp_path / "config.json").read_bytes()
     script = """
         import resource, sys
-        from tests.login.test_refresh_token import rotate, load_config, START
+        from tap_xero.config import load_config
+        from tests.support.fake_clock import START
+        from tests.support.refresh_tokens import rotate
         config = load_config([sys.argv[1]], {}, START)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
         rotate(config, "new")
@@ -578,7 +572,10 @@ def test_a_kill_at_any_moment_leaves_a_whole_config(tmp_path: Path) -> None:
     path = write_config(tmp_path / "config.json", refresh_token="0", client_id="x" * 20_000)
     script = """
         import sys
-        from tests.login.test_refresh_token import RefreshToken, load_config, START, Clock
+        from tap_xero.clock import Clock
+        from tap_xero.config import load_config
+        from tap_xero.login.refresh_token import RefreshToken
+        from tests.support.fake_clock import START
         token = RefreshToken(load_config([sys.argv[1]], {}, START), Clock())
         print("ready", flush=True)
         while True:

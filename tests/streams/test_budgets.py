@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def xero() -> Iterator[DemoXero]:
     time = FakeTime()
-    with DemoXero(size=40, clock=lambda: time.now().timestamp()) as server:
+    with DemoXero(size=40, clock=time.timestamp) as server:
         yield server
 
 

@@ -73,7 +73,7 @@ class Books:
 def books(*streams: str, stamps: Iterable[int] = (), attached: bool = True) -> Iterator[Books]:
     time = FakeTime()
     behaviour = Behaviour(pretty=False)
-    with DemoXero(size=0, behaviour=behaviour, clock=lambda: time.now().timestamp()) as xero:
+    with DemoXero(size=0, behaviour=behaviour, clock=time.timestamp) as xero:
         given = rows("Invoices", stamps)
         if attached:
             given = [text[:-1] + b',"HasAttachments":true}' for text in given]

@@ -29,6 +29,10 @@ class FakeTime:
         """Tell the wall-clock time."""
         return START + timedelta(seconds=self.seconds)
 
+    def timestamp(self) -> float:
+        """Tell the wall-clock time in seconds since 1970, as the demo Xero asks for it."""
+        return self.now().timestamp()
+
 
 def impatient_clock() -> Clock:
     """Return a clock that tells the real time of day, but nobody waits."""

@@ -17,17 +17,10 @@ from tap_xero.demo.identity import granted
 from tests.support.run_tap import Output, catalog_of, tap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tap_xero.demo.calls import Call
 
+pytestmark = pytest.mark.invoices(5)
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def xero() -> Iterator[DemoXero]:
-    with DemoXero(size=5) as demo:
-        yield demo
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def settling(fake: FakeTime, xero: DemoXero) -> Clock:
 
 def test_a_run_of_300_calls_meets_no_limit_and_hardly_waits_longer_than_it_must() -> None:
     fake = FakeTime()
-    with DemoXero(size=560, clock=lambda: fake.now().timestamp()) as xero:
+    with DemoXero(size=560, clock=fake.timestamp) as xero:
         for path in ("Invoices", "Payments"):
             xero.organisation.rows(path)
         xero.behaviour.calls_per_minute = 60
@@ -64,7 +64,7 @@ def test_the_limit_of_the_day_is_gone_on_from_every_day_until_all_is_read() -> N
     names = ["invoices", "accounts", "journals", "currencies"]
     arrived: set[str] = set()
     state, days = None, 0
-    with DemoXero(size=100, clock=lambda: fake.now().timestamp()) as xero:
+    with DemoXero(size=100, clock=fake.timestamp) as xero:
         xero.behaviour.calls_per_day = 10
         while days < 10:
             output = sync(xero, names, state=state, clock=fake.clock, page_size=20)

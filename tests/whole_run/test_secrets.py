@@ -30,7 +30,7 @@ def time() -> FakeTime:
 
 @pytest.fixture(scope="module")
 def shared(time: FakeTime) -> Iterator[DemoXero]:
-    with DemoXero(size=5, clock=lambda: time.now().timestamp()) as demo:
+    with DemoXero(size=5, clock=time.timestamp) as demo:
         yield demo
 
 
