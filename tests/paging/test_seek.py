@@ -273,7 +273,9 @@ def test_pages_that_are_too_slow_are_asked_for_in_halves_without_losing_any() ->
         output = sync(xero, ["invoices"])
 
         assert set(keys(output, "invoices")) == expected(3000)
-        assert {call.params["pageSize"] for call in data_calls(xero)} == {"1000", "500"}
+        # Before it halves a page, the tap makes one small call to see that Xero answers at all.
+        calls = [call for call in data_calls(xero) if not call.path.endswith("Organisation")]
+        assert {call.params["pageSize"] for call in calls} == {"1000", "500"}
 
 
 def test_a_full_table_that_ends_with_edits_going_on_is_complete() -> None:

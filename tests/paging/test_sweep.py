@@ -121,4 +121,6 @@ def test_slow_pages_of_a_sweep_are_asked_for_in_halves() -> None:
         xero.fail(Fault.status(504), on=3, times=2)
 
         assert set(keys(read(xero), "quotes")) == expected(350)
-        assert {call.params["pageSize"] for call in data_calls(xero)} == {"100", "50"}
+        # Before it halves a page, the tap makes one small call to see that Xero answers at all.
+        calls = [call for call in data_calls(xero) if not call.path.endswith("Organisation")]
+        assert {call.params["pageSize"] for call in calls} == {"100", "50"}
