@@ -45,7 +45,7 @@ def main(target: str, dbt: str, folder: str) -> int:
     """Load with `target`, build with `dbt`, print; each of the four steps logs into `folder`."""
     output = Path(folder).resolve()
     output.mkdir(exist_ok=True)
-    for old in output.glob("xero.duckdb*"):
+    for old in output.glob("warehouse.duckdb*"):
         old.unlink()
     began = time.monotonic()
     for step in (discover, load, build, show):
@@ -54,7 +54,7 @@ def main(target: str, dbt: str, folder: str) -> int:
             print(f"{step.__name__} failed, see {folder}/{failed}")
             return 1
         print(f"{step.__name__}: {time.monotonic() - step_began:.0f} s", file=sys.stderr)
-    print(f"from Xero to the books in {time.monotonic() - began:.0f} s: {folder}/xero.duckdb")
+    print(f"from Xero to the books in {time.monotonic() - began:.0f} s: {folder}/warehouse.duckdb")
     return 0
 
 
@@ -71,8 +71,8 @@ def discover(output: Path, _target: Path, _dbt: Path) -> str | None:
 def load(output: Path, target: Path, _dbt: Path) -> str | None:
     """Pipe the tap into the target."""
     settings = {
-        "path": str(output / "xero.duckdb"),
-        "database": "xero",
+        "path": str(output / "warehouse.duckdb"),
+        "database": "warehouse",
         "default_target_schema": "xero",
     }
     (output / "target.json").write_text(json.dumps(settings))
@@ -113,7 +113,7 @@ def _run(
 ) -> bytes | None:
     """Return what a command writes to stdout, None if it fails; its stderr goes to the log."""
     environment = os.environ | {
-        "XERO_DUCKDB": str(output / "xero.duckdb"),
+        "XERO_DUCKDB": str(output / "warehouse.duckdb"),
         "DBT_PROJECT_DIR": str(EXAMPLE),
         "DBT_PROFILES_DIR": str(EXAMPLE),
         "DBT_TARGET_PATH": str(output / "target"),

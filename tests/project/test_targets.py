@@ -7,16 +7,12 @@ new invoice and the deletion of a row that leaves no trace in Xero.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import sqlite3
 import subprocess
-import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,10 +21,12 @@ from tap_xero.demo import DemoXero
 from tap_xero.demo.lists import find_endpoint
 from tap_xero.streams.table import LISTS
 from tests.support.other_programs import installed
+from tests.support.postgres_server import postgres_server
 from tests.support.run_tap import catalog_of, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.targets
 
@@ -83,40 +81,8 @@ def xero() -> Iterator[DemoXero]:
 
 @pytest.fixture
 def postgres() -> Iterator[dict[str, Any]]:
-    """Yield host, port, user and database of a PostgreSQL that lives as long as the test."""
-    found = shutil.which("initdb") or next(
-        (str(path) for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), None
-    )
-    if found is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _server(Path(found).resolve().parent, folder) as at,
-    ):
+    with postgres_server() as at:
         yield at
-
-
-@contextmanager
-def _server(binaries: Path, folder: str) -> Iterator[dict[str, Any]]:
-    """Run a server in `folder`; as root it is given to the user postgres, since it refuses root."""
-    runs_as: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        runs_as = ["runuser", "-u", "postgres", "--"]
-    data, port = f"{folder}/data", free_port()
-    settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    control = [*runs_as, str(binaries / "pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log"]
-
-    def run(*command: str) -> None:
-        subprocess.run(command, stdout=subprocess.DEVNULL, cwd=folder, check=True)
-
-    initdb = [*runs_as, str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "tap", "-N"]
-    run(*initdb)
-    run(*control, "-o", f"{settings} -c fsync=off", "start")
-    try:
-        yield {"host": "127.0.0.1", "port": port, "user": "tap", "database": "postgres"}
-    finally:
-        run(*control, "-m", "immediate", "stop")
 
 
 def test_postgres_holds_what_xero_has(
@@ -301,9 +267,3 @@ def _key(xero: DemoXero, path: str) -> str:
 def write(path: Path, content: object) -> str:
     path.write_text(json.dumps(content))
     return str(path)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
