@@ -76,10 +76,10 @@ class Warehouse:
 
     def build(self, *options: str) -> subprocess.CompletedProcess[bytes]:
         """Run `dbt build`."""
-        bin_folder = dbt()
-        for command in (["deps"], ["build", "--target", self.profile, *options]):
-            done = self._run([str(bin_folder / "dbt"), *command])
-        return done
+        program = str(dbt() / "dbt")
+        if not (EXAMPLE / "dbt_packages").exists():
+            self._run([program, "deps"])
+        return self._run([program, "build", "--target", self.profile, *options])
 
     def query(self, text: str) -> list[list[Any]]:
         """Return the rows that a query finds, each value as text."""
