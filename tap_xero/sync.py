@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_xero.coverage import drop_outdated
 from tap_xero.details.detail_sync import DetailJob, DetailSync
 from tap_xero.details.plan import DetailPlan, ReadList, attachments_folder
 from tap_xero.errors import OutputError, StreamError, TapError
@@ -110,7 +111,7 @@ class Sync:
         self.outcomes += [job.outcome for job in detail_jobs]
         tenant_id = self._log_in()
         self._write_schemas(list_jobs, detail_jobs)
-        self.state.cover([*ordered, *details], self.config, tenant_id)
+        drop_outdated(self.state, selections, self.config, tenant_id)
         starts = [self.state.start(job.selection, self.config) for job in list_jobs]
         try:
             self._write([])

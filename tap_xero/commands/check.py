@@ -21,6 +21,7 @@ from tap_xero.commands.inputs import scopes
 from tap_xero.commands.organisation import read_organisation
 from tap_xero.commands.printing import print_text
 from tap_xero.commands.words import count
+from tap_xero.coverage import drop_outdated
 from tap_xero.errors import SkipStreamError, StreamError
 from tap_xero.streams.stream import open_endpoint, pager_of, with_scope
 
@@ -44,7 +45,7 @@ def run(inputs: Inputs, *, as_json: bool) -> int:
         clock = Clock()
         state = inputs.state(clock, config)
         with Client(config, clock, scopes(selections)) as client:
-            state.cover(selections, config, client.tenant_id())
+            drop_outdated(state, selections, config, client.tenant_id())
             login, findings, outlook = run_check(
                 client, config, state, selections, None if as_json else print_text
             )

@@ -81,7 +81,7 @@ class DetailSync:
         job.outcome.rows += len(page.rows)
         records = job.records.lines(page)
         parent = turn.walk.parent.tap_stream_id
-        self.state.come_to(job.outcome.name, parent, page.position)
+        self.state.set_position(job.outcome.name, parent, page.position)
         self.write(records)
 
     def _end(self, jobs: Sequence[DetailJob], unfinished: Collection[str]) -> None:

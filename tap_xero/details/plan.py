@@ -90,7 +90,7 @@ class DetailPlan:
             answers=open_endpoint(self._client, below),
             start=self._start(read, position),
             position=position,
-            until=self._state.settled(read.server_start, self._config),
+            until=self._state.newest_final_stamp(read.server_start, self._config),
             budget=self.budget,
             folder=self._folder,
             passed_over=passed_over,

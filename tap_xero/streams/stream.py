@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_xero import dates
 from tap_xero.errors import MissingScopeError
 from tap_xero.paging.endpoint import Endpoint, never_as_record
 from tap_xero.paging.one_answer import ONE_ANSWER
@@ -143,6 +144,13 @@ def pager_of(stream: Stream, config: Config, now: datetime) -> Pager:
     if stream.archived_on_demand:
         return with_archived(stream.pager, from_the_first=config.include_archived_contacts)
     return stream.pager
+
+
+def first_moment(stream: Stream, config: Config) -> int | None:
+    """Return the moment (ms since 1970) from which a first run reads a stream; None for all."""
+    if stream.is_master_list and not config.start_date_applies_to_all:
+        return None
+    return dates.to_ms_of(config.start_date)
 
 
 def scopes_of(streams: Iterable[Stream]) -> str:

@@ -31,16 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What this run is to read, and from where.
     "discover": {"errors", "streams"},
     "selection": {"errors", "streams"},
-    "coverage": {"config", "dates", "paging", "streams"},
-    "state": {
-        "config",
-        "coverage",
-        "dates",
-        "selection",
-        "errors",
-        "paging",
-        "streams",
-    },
+    "state": {"config", "dates", "errors", "paging", "selection", "streams"},
+    "coverage": {"config", "dates", "paging", "selection", "state", "streams"},
     "outcome": {"client", "errors", "selection"},
     "details": {
         "client",
@@ -56,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The loop, and the commands around it.
     "sync": {
+        "coverage",
         "client",
         "config",
         "details",
@@ -83,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tenant_states",
     },
     "commands": {
+        "coverage",
         "client",
         "clock",
         "config",
