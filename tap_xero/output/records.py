@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from tap_xero.output.conform import Repairs, Schema
     from tap_xero.paging.pages import Page
+
+    _Decode: TypeAlias = Callable[[bytes], Any | None]
+    _Cut: TypeAlias = Callable[[bytes, Any], bytes | None]
 
 LOGGER = logging.getLogger(__name__)
 
@@ -58,14 +61,14 @@ class Records:
         self._selected = selected
         self._known = line_table_fields.union(schema["properties"])
         self._unknown: frozenset[str] = frozenset()
-        self._cut: Callable[[bytes, Any], bytes | None] | None = None
         self._decodes_every_row = False
         self._warned: set[str] = set()
         self._kept = kept = {
             name: part for name, part in schema["properties"].items() if name in selected
         }
         self._with_dates = date_fields.converter(kept)
-        self._decode_if_fitting = conform.decoder(kept)
+        # The decoder, and what cuts the unknown fields out, belong together: two threads use them.
+        self._reading: tuple[_Decode, _Cut | None] = (conform.decoder(kept), None)
         self._head = b'{"type":"RECORD","stream":%s,"record":' % msgspec.json.encode(tap_stream_id)
         # With a tenant the head ends inside of the record, which then begins behind its brace.
         self._behind_brace = 0 if tenant_id is None else 1
@@ -86,11 +89,12 @@ class Records:
         """
         if self._decodes_every_row:
             return None
+        decode_if_fitting, cut = self._reading
         record = self._with_dates(row)
-        fields = self._decode_if_fitting(record)
+        fields = decode_if_fitting(record)
         if fields is None:
             return self.as_record(row) if self._learns_unknown_fields(row) else None
-        known = self._cut(record, fields) if self._cut else record
+        known = cut(record, fields) if cut else record
         return None if known is None else (known, fields)
 
     def lines(self, page: Page) -> list[bytes]:
@@ -123,7 +127,8 @@ class Records:
         for name in surplus:
             del fields[name]
         record = self._with_dates(encode(fields))
-        if self._decode_if_fitting(record):
+        decode_if_fitting, _ = self._reading
+        if decode_if_fitting(record):
             return record
         fields = decode(record)
         conform.repair(fields, self._repairs)
@@ -143,8 +148,8 @@ class Records:
         self._warn_of_unknown(unknown)
         self._unknown = unknown
         names = sorted(unknown)
-        self._decode_if_fitting = conform.decoder(self._kept, unknown_fields.fields_for(names))
-        self._cut = unknown_fields.cutter(names)
+        decoder = conform.decoder(self._kept, unknown_fields.fields_for(names))
+        self._reading = (decoder, unknown_fields.cutter(names))
         return True
 
     def _warn_of_unknown(self, names: AbstractSet[str]) -> None:

@@ -124,7 +124,11 @@ _BROAD = {
 def open_endpoint(
     client: Client, stream: Stream, as_record: AsRecord = never_as_record
 ) -> Endpoint:
-    """Return the endpoint that a stream is read from; see `Endpoint` for `as_record`."""
+    """Return the endpoint that a stream is read from; see `Endpoint` for `as_record`.
+
+    Reports and budgets have pagers that make rows of their own, so their answers hold no records.
+    """
+    makes_own_rows = isinstance(stream.pager, PagerBySettings)
     return Endpoint(
         client,
         stream.path,
@@ -133,7 +137,7 @@ def open_endpoint(
         replication_key=stream.replication_key if stream.takes_modified_since else None,
         params=stream.params,
         page_size=stream.page_size,
-        as_record=as_record,
+        as_record=never_as_record if makes_own_rows else as_record,
     )
 
 
