@@ -44,8 +44,8 @@ def run(inputs: Inputs, *, debug: bool) -> int:
         gc.freeze()
         with stop.listening():
             try:
-                _log_start(inputs, config, selections)
                 if config.tenant_ids:
+                    _log_start(inputs, config, selections)
                     sync_organisations(inputs, config, selections, stop)
                 else:
                     _sync(inputs, config, selections, stop, watched=_is_watched(debug=debug))
@@ -87,6 +87,7 @@ def _sync(
     clock = Clock()
     began = clock.monotonic()
     state = inputs.state(clock, config)
+    _log_start(inputs, config, selections)
     with Client(config, clock, scopes(selections)) as client:
         log_page = _no_log_line if watched else summary.log_page
         sync = Sync(client, config, state, Writer(stdout()), clock.now, stop, log_page)
