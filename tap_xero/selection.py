@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_xero.streams.available import AvailableStream
+    from tap_xero.streams.object_ids import ObjectID
     from tap_xero.streams.stream import Stream
 
 LOGGER = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ class Selection:
     """A stream to sync, its selected top-level fields, and how to replicate it.
 
     `schema` is the whole schema of the stream. `from_catalog` says whether a catalog asked for the
-    stream; without a catalog it is only selected by default. `line_table_fields` are the lists that
-    line tables hold in its place.
+    stream; without a catalog it is only selected by default. `line_table_fields` and `object_ids`
+    are as in `AvailableStream`.
     """
 
     stream: Stream
@@ -37,6 +38,7 @@ class Selection:
     is_full_table: bool
     from_catalog: bool
     line_table_fields: frozenset[str] = frozenset()
+    object_ids: tuple[ObjectID, ...] = ()
 
     @property
     def selected_schema(self) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def _by_default(available: AvailableStream) -> Selection:
         is_full_table=available.stream.replication_key is None,
         from_catalog=False,
         line_table_fields=available.line_table_fields,
+        object_ids=available.object_ids,
     )
 
 
@@ -117,6 +120,7 @@ def _from_catalog(
         is_full_table=_is_full_table(available.stream, metadata.get((), {}), source),
         from_catalog=True,
         line_table_fields=available.line_table_fields,
+        object_ids=available.object_ids,
     )
 
 

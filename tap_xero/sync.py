@@ -29,6 +29,7 @@ from tap_xero.paging.read_ahead import read_ahead
 from tap_xero.paging.rows import decode_rows
 from tap_xero.streams.available import TENANT_ID
 from tap_xero.streams.line_splitter import LineSplitter
+from tap_xero.streams.object_ids import add_object_ids
 from tap_xero.streams.stream import open_endpoint, pager_of, with_scope
 
 if TYPE_CHECKING:
@@ -150,11 +151,13 @@ class Sync:
         return LineTable(selection, splitter, self._records(selection, version))
 
     def _records(self, selection: Selection, version: int | None) -> Records:
+        ids = [each for each in selection.object_ids if each.name in selection.selected_fields]
         return Records(
             selection.stream.tap_stream_id,
             selection.schema,
             selected=selection.selected_fields - {TENANT_ID},
             line_table_fields=selection.line_table_fields,
+            add_fields=partial(add_object_ids, ids=ids) if ids else None,
             version=None if self.tenant_id else version,
             tenant_id=self.tenant_id,
         )

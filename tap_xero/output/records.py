@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tap_xero.output.conform import Repairs, Schema
     from tap_xero.paging.pages import Page
+    from tap_xero.paging.rows import Row
 
     _Decode: TypeAlias = Callable[[bytes], Any | None]
     _Cut: TypeAlias = Callable[[bytes, Any], bytes | None]
@@ -43,8 +44,9 @@ class Records:
     """Turns the rows of one stream into RECORD lines.
 
     `schema` is the stream's resolved schema, `selected` the names of the top-level fields to
-    keep, `line_table_fields` those that line tables hold; `version` goes into each message of a
-    full table. `tenant_id` is written first in each record, as TenantID.
+    keep, `line_table_fields` those that line tables hold; `add_fields` adds to each row the fields
+    that Xero has elsewhere in it; `version` goes into each message of a full table. `tenant_id` is
+    written first in each record, as TenantID.
     """
 
     def __init__(  # noqa: PLR0913 - what makes a RECORD line; each is one fact
@@ -54,6 +56,7 @@ class Records:
         *,
         selected: frozenset[str],
         line_table_fields: frozenset[str] = frozenset(),
+        add_fields: Callable[[Row], None] | None = None,
         version: int | None = None,
         tenant_id: str | None = None,
     ) -> None:
@@ -61,7 +64,8 @@ class Records:
         self._selected = selected
         self._known = line_table_fields.union(schema["properties"])
         self._unknown: frozenset[str] = frozenset()
-        self._decodes_every_row = False
+        self._add_fields = add_fields
+        self._decodes_every_row = add_fields is not None
         self._warned: set[str] = set()
         self._kept = kept = {
             name: part for name, part in schema["properties"].items() if name in selected
@@ -122,6 +126,8 @@ class Records:
     def _decoded_record(self, row: Raw) -> bytes:
         """Return the record of a row that has to be decoded: without surplus fields, repaired."""
         fields = decode(row)
+        if self._add_fields:
+            self._add_fields(fields)
         surplus = fields.keys() - self._selected
         self._warn_of_unknown(surplus - self._known)
         for name in surplus:

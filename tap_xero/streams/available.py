@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tap_xero.streams.line_tables import LINE_TABLES, line_table_schema, nested_lists, without_lists
+from tap_xero.streams.object_ids import ObjectID, object_ids, with_object_ids
 from tap_xero.streams.schema_files import stream_schema
 from tap_xero.streams.table import STREAMS, SYNCS
 
@@ -23,13 +24,15 @@ class AvailableStream(NamedTuple):
     """A stream as a config offers it.
 
     `load_schema` returns its schema; loading takes a while, so only the schemas of selected streams
-    are loaded. `line_table_fields` are the lists that line tables hold in its place.
+    are loaded. With line tables, `line_table_fields` are the lists that line tables hold in its
+    place, and `object_ids` the ids that it has beside its objects.
     """
 
     stream: Stream
     key_properties: tuple[str, ...]
     load_schema: LoadSchema
     line_table_fields: frozenset[str] = frozenset()
+    object_ids: tuple[ObjectID, ...] = ()
 
 
 def available_streams(
@@ -64,18 +67,19 @@ def _with_line_tables() -> Iterator[AvailableStream]:
         schema = stream_schema(stream.tap_stream_id)
         properties = schema["properties"]
         flat = {**schema, "properties": without_lists(properties)}
-        yield AvailableStream(
-            stream, stream.key_properties, partial(dict, flat), nested_lists(properties)
-        )
+        yield _flat(stream, flat, nested_lists(properties))
         for table in LINE_TABLES:
             if table.parent == stream.tap_stream_id:
-                line_stream = table.stream_of(stream)
-                yield AvailableStream(
-                    line_stream,
-                    line_stream.key_properties,
-                    partial(line_table_schema, table, stream, schema),
-                    nested_lists(table.element(schema)),
-                )
+                flat = line_table_schema(table, stream, schema)
+                yield _flat(table.stream_of(stream), flat, nested_lists(table.element(schema)))
+
+
+def _flat(stream: Stream, schema: dict[str, Any], lists: frozenset[str]) -> AvailableStream:
+    properties = schema["properties"]
+    extended = {**schema, "properties": with_object_ids(properties)}
+    return AvailableStream(
+        stream, stream.key_properties, partial(dict, extended), lists, object_ids(properties)
+    )
 
 
 def _keyed(load: LoadSchema, key_properties: tuple[str, ...]) -> dict[str, Any]:

@@ -164,11 +164,42 @@ def test_the_lines_are_exactly_those_that_stand_in_the_invoices(
             "UpdatedDateUTC": invoice["UpdatedDateUTC"],
             POSITION: at,
             **{name: value for name, value in line.items() if name not in lists},
+            **({"ItemID": line["Item"]["ItemID"]} if "Item" in line else {}),
         }
         for invoice in nested.records("invoices")
         for at, line in enumerate(invoice["LineItems"], 1)
     ]
     assert flat.records("invoice_line_items") == expected
+
+
+def test_the_id_of_each_object_is_beside_it_so_that_tables_join(flat: Output) -> None:
+    joins = {
+        ("invoices", "Contact", "ContactID", "ContactID"),
+        ("credit_notes", "Contact", "ContactID", "ContactID"),
+        ("bank_transactions", "BankAccount", "BankAccountID", "AccountID"),
+        ("bank_transfers", "ToBankAccount", "ToBankAccountID", "AccountID"),
+        ("payments", "Invoice", "InvoiceID", "InvoiceID"),
+        ("invoice_line_items", "Item", "ItemID", "ItemID"),
+    }
+    for stream, held, name, original in joins:
+        objects = [row for row in flat.records(stream) if held in row]
+        assert objects, stream
+        assert all(row[name] == row[held][original] for row in objects), stream
+        assert all(held in row for row in flat.records(stream) if name in row), stream
+
+
+def test_an_id_is_only_added_where_it_is_selected_and_only_with_line_tables(
+    xero: DemoXero, nested: Output
+) -> None:
+    assert all("ContactID" not in row for row in nested.records("invoices"))
+    chosen = flat_catalog_of(["invoices"])
+    (entry,) = [each for each in chosen["streams"] if each["tap_stream_id"] == "invoices"]
+    for item in entry["metadata"]:
+        if item["breadcrumb"] == ["properties", "ContactID"]:
+            item["metadata"]["selected"] = False
+    rows = sync(xero, catalog=chosen, line_tables=True).records("invoices")
+    assert rows
+    assert all("Contact" in row and "ContactID" not in row for row in rows)
 
 
 def test_lines_cost_no_call(xero: DemoXero) -> None:
