@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,12 +24,13 @@ from tap_xero.demo.behaviour import Behaviour
 from tap_xero.demo.books.company import ACCOUNTS
 from tap_xero.demo.books.unposted import GAINS, OPENING, unposted
 from tap_xero.demo.lists import CASH_JOURNALS
+from tap_xero.streams.available import available_streams
 from tests.support.other_programs import installed
 from tests.support.postgres_server import postgres_server
 from tests.support.run_tap import flat_catalog_of, tap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 pytestmark = pytest.mark.targets
 
@@ -39,6 +41,7 @@ JOURNALS = {"accrual": "Journals", "cash": CASH_JOURNALS}
 RETAINED_EARNINGS = "960"
 SECONDS = 300
 CALLS_PER_MINUTE = 6000
+CODE = "coalesce(account_code, account_group)"
 
 Cells = dict[tuple[str, str, str], Decimal]  # by basis, month (`2026-03`) and account code
 
@@ -54,13 +57,13 @@ class Warehouse:
     environment: dict[str, str]
     state: dict[str, Any] = field(default_factory=dict)
 
-    def load(self, xero: DemoXero) -> Counter[str]:
+    def load(self, xero: DemoXero, streams: Sequence[str] = STREAMS) -> Counter[str]:
         """Run `tap-xero | target` with the state of the last run; return the RECORDs by stream."""
         settings = json.loads((EXAMPLE / "config.json").read_text())
         settings |= {"calls_per_minute": CALLS_PER_MINUTE}
         files = {
             "config": settings | xero.config(),
-            "catalog": flat_catalog_of(STREAMS),
+            "catalog": flat_catalog_of(streams),
             "state": self.state,
         }
         for name, content in files.items():
@@ -76,10 +79,13 @@ class Warehouse:
 
     def build(self, *options: str) -> subprocess.CompletedProcess[bytes]:
         """Run `dbt build`."""
-        program = str(dbt() / "dbt")
         if not (EXAMPLE / "dbt_packages").exists():
-            self._run([program, "deps"])
-        return self._run([program, "build", "--target", self.profile, *options])
+            self.run_dbt("deps")
+        return self.run_dbt("build", "--target", self.profile, *options)
+
+    def run_dbt(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command of dbt."""
+        return self._run([str(dbt() / "dbt"), *arguments])
 
     def query(self, text: str) -> list[list[Any]]:
         """Return the rows that a query finds, each value as text."""
@@ -214,6 +220,62 @@ def test_the_books_in_the_warehouse_are_those_of_xero_and_prove_it(
     assert time.monotonic() - began < SECONDS
 
 
+def test_without_journals_the_statements_are_xeros_own_whatever_the_columns_are_called(
+    duckdb: Warehouse, xero: DemoXero
+) -> None:
+    streams = [name for name in STREAMS if not name.startswith("journal")]
+    duckdb.load(xero, streams)
+    spell_columns_as_the_sdk_does(duckdb, ["accounts", "invoices", "profit_and_loss"])
+    failed = duckdb.build()
+    assert failed.returncode == 1
+    assert b"FAIL 1 tap_xero_not_empty_ledger_" in failed.stdout, failed.stdout.decode()
+
+    assert_built(duckdb, "--vars", "{tap_xero_journals: false}")
+    moved = moved_in(xero)
+    assert duckdb.cells("report_profit_and_loss", CODE) == profits(moved)
+    balances = duckdb.cells("report_balance_sheet", CODE)
+    assert balances_of(moved, months_of(balances)) == {
+        key: amount for key, amount in balances.items() if is_kept(key[2])
+    }
+
+
+def test_models_that_read_fivetrans_tables_read_those_of_the_package(
+    duckdb: Warehouse, tmp_path: Path
+) -> None:
+    """dbt_xero reads its sources with a macro of fivetran_utils, which the package takes over."""
+    project = tmp_path / "project"
+    stub = project / "fivetran_utils"
+    call = "(connection_dictionary, single_source_name, single_table_name)"
+    files = {
+        project / "dbt_project.yml": (EXAMPLE / "dbt_project.yml").read_text(),
+        project / "packages.yml": f"packages: [{{local: {ROOT / 'dbt'}}}, {{local: {stub}}}]",
+        project / "models" / "accounts_of_xero.sql": "{{ fivetran_utils.union_connections"
+        "(connection_dictionary='x', single_source_name='xero', single_table_name='account') }}",
+        project / "models" / "accounts_of_another.sql": "{{ fivetran_utils.union_connections"
+        "(connection_dictionary='x', single_source_name='other', single_table_name='account') }}",
+        stub / "dbt_project.yml": "name: fivetran_utils\nversion: 0.4.0\n",
+        stub / "macros" / "union_connections.sql": (
+            f"{{% macro union_connections{call} %}}"
+            "{{ adapter.dispatch('union_connections', 'fivetran_utils')"
+            "(connection_dictionary, single_source_name, single_table_name) }}{% endmacro %}"
+            "{% macro default__union_connections(a, b, c, d=none) %}select 1{% endmacro %}"
+        ),
+    }
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    duckdb.environment["DBT_PROJECT_DIR"] = str(project)
+    for verb in ("deps", "parse"):
+        done = duckdb.run_dbt(verb)
+        assert done.returncode == 0, done.stdout.decode()
+    nodes = json.loads((tmp_path / "target" / "manifest.json").read_text())["nodes"]
+    parents = {
+        name: nodes[f"model.xero_books.{name}"]["depends_on"]["nodes"]
+        for name in ("accounts_of_xero", "accounts_of_another")
+    }
+    assert parents == {"accounts_of_xero": ["model.tap_xero.account"], "accounts_of_another": []}
+
+
 def test_one_command_prints_a_profit_and_loss_that_is_xeros_own(tmp_path: Path) -> None:
     programs = (str(target_duckdb() / "target-duckdb"), str(dbt() / "dbt"))
     began = time.monotonic()
@@ -234,29 +296,21 @@ def test_one_command_prints_a_profit_and_loss_that_is_xeros_own(tmp_path: Path) 
     assert sum(line[-2:] == ["0", "differ"] for line in lines) == len(JOURNALS)
 
 
-def assert_built(warehouse: Warehouse) -> None:
-    built = warehouse.build()
+def assert_built(warehouse: Warehouse, *options: str) -> None:
+    built = warehouse.build(*options)
     assert built.returncode == 0, built.stdout.decode()[-3000:]
     assert b"WARN=0 ERROR=0 SKIP=0" in built.stdout
 
 
 def assert_books_are_those_of(xero: DemoXero, warehouse: Warehouse) -> None:
     """Hold ledger, statements and lines against the demo's books, every cell to the cent."""
-    posted = {
-        (basis, month, account): amount
-        for basis, name in JOURNALS.items()
-        for (account, month), amount in xero.organisation.account_totals(name).items()
-        if amount
-    }
+    posted = posted_in(xero)
     assert warehouse.cells("ledger") == posted
-    moved: Cells = defaultdict(Decimal, posted)
-    for basis in JOURNALS:
-        for day, account, amount in unposted(xero.organisation.company, cash=basis == "cash"):
-            moved[basis, day[:7], account] += amount
+    moved = moved_in(xero)
     assert warehouse.cells("report_profit_and_loss", CODE) == profits(moved)
     balances = warehouse.cells("report_balance_sheet", CODE)
     assert {key: amount for key, amount in balances.items() if is_kept(key[2])} == balances_of(
-        moved, sorted({month for _, month, _ in balances})
+        moved, months_of(balances)
     )
     assert warehouse.cells("report_trial_balance", CODE) == {
         key: amount for key, amount in moved.items() if amount
@@ -274,7 +328,27 @@ def assert_books_are_those_of(xero: DemoXero, warehouse: Warehouse) -> None:
     }
 
 
-CODE = "coalesce(account_code, account_group)"
+def posted_in(xero: DemoXero) -> Cells:
+    """Return what the demo's journals moved."""
+    return {
+        (basis, month, account): amount
+        for basis, name in JOURNALS.items()
+        for (account, month), amount in xero.organisation.account_totals(name).items()
+        if amount
+    }
+
+
+def moved_in(xero: DemoXero) -> Cells:
+    """Return what the demo's reports say was moved."""
+    moved: Cells = defaultdict(Decimal, posted_in(xero))
+    for basis in JOURNALS:
+        for day, account, amount in unposted(xero.organisation.company, cash=basis == "cash"):
+            moved[basis, day[:7], account] += amount
+    return moved
+
+
+def months_of(cells: Cells) -> list[str]:
+    return sorted({month for _, month, _ in cells})
 
 
 def profits(moved: Cells) -> Cells:
@@ -322,6 +396,16 @@ def change(xero: DemoXero) -> None:
         if row["ContactStatus"] == "ACTIVE"
     )
     xero.archive("Contacts", contact)
+
+
+def spell_columns_as_the_sdk_does(warehouse: Warehouse, tables: Iterable[str]) -> None:
+    """Rename the columns, for instance `invoiceid` to `invoice_i_d`."""
+    schemas = {each.stream.tap_stream_id: each for each in available_streams(line_tables=True)}
+    for table in tables:
+        for name in schemas[table].load_schema()["properties"]:
+            spelled = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+            if spelled != name.lower():
+                warehouse.query(f'alter table xero.{table} rename column "{name}" to "{spelled}"')
 
 
 def some_journal_line(warehouse: Warehouse) -> tuple[str, str, str]:
