@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     Schema: TypeAlias = Mapping[str, Any]
 
-# Every name of a date contains this word; a pattern that begins with a plain word is fastest.
-_WORD = "Date"
+# A pattern that begins with a plain word is fastest. Nearly all names of dates contain the first
+# word. The second one, for names such as ReportingCodeUpdatedUTC, occurs in many other texts.
+_WORDS = ("Date", "ate")
 _REMEMBERED = 8192
 
 
@@ -40,13 +41,15 @@ def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
     """Return a function that converts the dates of a record, given as JSON without white space.
 
     `properties` are those of the record's JSON schema. Raises ValueError for a date whose name
-    does not contain the word "Date".
+    does not contain one of `_WORDS`.
     """
     names = sorted(set(_names(properties)))
-    endings = "|".join(rf'{_end(name)}(?<=[{{,]"{name}")' for name in names)
+    word = next((each for each in _WORDS if all(each in name for name in names)), _WORDS[-1])
+    endings = "|".join(rf'{_end(name, word)}(?<=[{{,]"{name}")' for name in names)
     never = "(?!)"
-    split = re.compile(f'({_WORD}(?:{endings or never}):"[^"]*")'.encode()).split
-    converted = _Converted(_WORD + _end(name) for name in names if is_moment(name)).__getitem__
+    split = re.compile(f'({word}(?:{endings or never}):"[^"]*")'.encode()).split
+    moments = (word + _end(name, word) for name in names if is_moment(name))
+    converted = _Converted(moments).__getitem__
 
     def convert(record: bytes | Raw) -> bytes:
         parts = split(record)
@@ -57,7 +60,7 @@ def converter(properties: Schema) -> Callable[[bytes | Raw], bytes]:
 
 
 class _Converted(dict[bytes, bytes]):
-    """Maps a field, from the word "Date" on, to the converted field.
+    """Maps a field, from the word on, to the converted field.
 
     Days are cached, because the same days occur often. Moments are not, because they rarely repeat.
     """
@@ -76,9 +79,9 @@ class _Converted(dict[bytes, bytes]):
         return converted
 
 
-def _end(name: str) -> str:
+def _end(name: str, word: str) -> str:
     """Return the part of the name after the word, with the closing quote."""
-    return name[name.rindex(_WORD) + len(_WORD) :] + '"'
+    return name[name.rindex(word) + len(word) :] + '"'
 
 
 def _names(properties: Schema) -> Iterator[str]:

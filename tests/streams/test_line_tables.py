@@ -130,9 +130,12 @@ def elements(record: dict[str, Any], path: Iterable[str]) -> list[dict[str, Any]
 
 
 def lists_of_records(properties: dict[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the path of each list of records, through lists but not through objects."""
+    """Yield the path of each list of records, through lists but not through objects.
+
+    A list whose elements have no fields has always been empty; see `fields_beyond_the_api.json`.
+    """
     for name, part in properties.items():
-        if "array" in part["type"]:
+        if "array" in part["type"] and part["items"]["properties"]:
             yield f"{path}{name}"
             yield from lists_of_records(part["items"]["properties"], f"{path}{name}.")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = schema_folder()
 FIXTURES = Path(__file__).parent.parent / "fixtures"
+SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.json"))
 BY_ID = [pytest.param(stream, id=stream.tap_stream_id) for stream in LISTS]
 
@@ -212,3 +213,45 @@ def test_a_circle_of_references_is_named_not_followed(tmp_path: Path) -> None:
         )
     with pytest.raises(InputError, match=r"a\.json refers to itself"):
         resolve(tmp_path, "a.json")
+
+
+FIELDS_OF_2_6_0 = json.loads((Path(__file__).parent / "fields_of_2_6_0.json").read_bytes())
+BEYOND_THE_API = json.loads((SCRIPTS / "fields_beyond_the_api.json").read_bytes())
+
+
+@pytest.mark.parametrize("stream", FIELDS_OF_2_6_0)
+def test_fields_that_2_6_0_had_and_xeros_description_lacks_are_in_the_schemas(stream: str) -> None:
+    known = {path.removeprefix(".") for path in fields(stream_schema(stream))}
+    assert set(FIELDS_OF_2_6_0[stream]) - known == set()
+
+
+@pytest.mark.parametrize(
+    "field", [field for fields in BEYOND_THE_API.values() for field in fields if "*" not in field]
+)
+def test_every_field_that_is_listed_with_a_source_beside_the_api_is_in_its_schema(
+    field: str,
+) -> None:
+    file, path = field.split()
+    part = json.loads((FOLDER / file).read_bytes())
+    for name in path.split("."):
+        part = part["properties"][name]
+    assert part
+
+
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [
+        ("invoices", "InvoicePaymentServices"),
+        ("invoices", "LineItems[].Tracking[].Options"),
+        ("users", "GlobalUserID"),
+        ("accounts", "ReportingCodeUpdatedUTC"),
+        ("organisations", "TaxNumberName"),
+        ("repeating_invoices", "Schedule.NextScheduledDateString"),
+        ("payments", "Invoice.InvoicePaymentServices"),
+        ("credit_notes", "Allocations[].Invoice.LineItems"),
+        ("batch_payments", "Payments[].Invoice.LineItems"),
+        ("purchase_orders", "LineItems[].ItemID"),
+    ],
+)
+def test_fields_that_live_organisations_send_are_in_the_schemas(stream: str, path: str) -> None:
+    assert f".{path}" in set(fields(stream_schema(stream)))
