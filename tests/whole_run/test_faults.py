@@ -397,7 +397,7 @@ def test_a_token_that_is_refused_although_new_ends_the_run(stage: Stage) -> None
     stage.xero.fail(fault_table.EXPIRED.faults["expired"], on=lambda _: True, times=None)
     output = stage.sync()
     assert type(output.error) is AuthorizeError
-    assert re.search(ending_of("401 for a token"), str(output.error))
+    assert re.search(ending_of("401 for a new token"), str(output.error))
     assert_completed_by_the_next_run(output, stage)
 
 
