@@ -19,6 +19,7 @@ def test_nothing_is_missing_after_random_edits_and_kills(first: int) -> None:
 
 
 def test_the_simulation_finds_the_loss_that_plain_page_numbers_cause() -> None:
-    outcomes = (simulate(seed, page_numbers_alone) for seed in range(20))
+    # The first seed of these that edits a row between two pages is enough.
+    outcomes = (simulate(seed, page_numbers_alone) for seed in range(25, 60))
 
     assert any("the target has" in line for outcome in outcomes for line in outcome.missing)
