@@ -5,11 +5,11 @@
 prints every difference that neither `compare_api_explained.json` nor `fields_beyond_the_api.json`
 explains, and exits with 1 if there is one. So a new version of Xero's API takes one command.
 
-Xero's description (OpenAPI 3, github.com/XeroAPI/Xero-OpenAPI) is not complete: its example
-answers show fields that its components lack, and texts where these promise a number. So the
-components are first completed by the examples, and the schemas have to agree with the result. As
-documents point at each other without end, not the tree below a stream is compared, but each
-schema file, once for each component that it stands for.
+Xero's description (OpenAPI 3, github.com/XeroAPI/Xero-OpenAPI) is not complete. Its example answers
+have fields that its components lack, and texts where the components have numbers. So the script
+first completes the components from the examples, then compares the schemas with the result.
+Documents refer to each other without end, so it does not compare the tree below a stream. It
+compares each schema file once with each component that the file describes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Listing:
 
 @dataclass
 class Value:
-    """What stands at one place of an answer: "date" is a kind of its own.
+    """The value at one place of an answer; "date" is a kind of its own.
 
     `fields` is the component of an object, `items` what an array holds, `seen` the kinds of the
     values in the examples.
@@ -248,7 +248,7 @@ def misnamed_dates(component: Component) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Files:
-    """Schema files, each compared once for every component that it stands for."""
+    """Schema files, each compared once with every component that it describes."""
 
     folder: Path
     compared: dict[tuple[str, str], Component]

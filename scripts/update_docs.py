@@ -1,6 +1,6 @@
 """Write the parts of the docs that mirror code: tables of streams and settings, catalog.json.
 
-In a document a generated part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+In a document, a generated part is between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 With `--check` nothing is written, and the exit code says whether something would be.
 """
 

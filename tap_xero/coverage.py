@@ -168,7 +168,7 @@ def _deselected(selection: Selection) -> frozenset[str]:
 
 
 def _missing_lines(kept: object, wanted: Sequence[str] | None) -> str:
-    """Say which lines are missing; None stands for line tables that are off."""
+    """Say which lines are missing; None means that line tables are off."""
     if wanted is None:
         return "the lists that line tables held"
     return _listed("line table", set(wanted) - _names(kept))

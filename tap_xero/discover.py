@@ -85,7 +85,7 @@ def _selected_names(
 def _entry(available: AvailableStream, is_selected: bool) -> dict[str, Any]:  # noqa: FBT001
     stream, schema = available.stream, available.load_schema()
     keys = list(available.key_properties)
-    is_forced = stream.replication_key is None or stream.resumes
+    is_forced = stream.replication_key is None or bool(stream.documents)
     metadata = singer_metadata.to_map(
         singer_metadata.get_standard_metadata(
             schema=schema,

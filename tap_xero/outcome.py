@@ -6,8 +6,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_xero.errors import SkipStreamError
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -64,7 +62,7 @@ class Outcome:
     @property
     def is_optional(self) -> bool:
         """Whether the run may succeed without it: no catalog asks for it, and Xero refuses it."""
-        return isinstance(self.error, SkipStreamError) and not self.selection.from_catalog
+        return self.selection.may_fail_with(self.error)
 
     @property
     def in_words(self) -> str:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_xero.errors import InputError
+from tap_xero.errors import InputError, SkipStreamError
 from tap_xero.streams.available import available_streams
 from tap_xero.streams.table import REMOVED_STREAMS
 
@@ -46,6 +46,10 @@ class Selection:
         fields = self.schema["properties"].items()
         properties = {name: part for name, part in fields if name in self.selected_fields}
         return {**self.schema, "properties": properties}
+
+    def may_fail_with(self, error: Exception | None) -> bool:
+        """Say whether a run may succeed without it: no catalog asks for it, and Xero refuses it."""
+        return isinstance(error, SkipStreamError) and not self.from_catalog
 
     @property
     def replication_key(self) -> str | None:
@@ -184,7 +188,7 @@ def _is_full_table(stream: Stream, metadata: Mapping[str, Any], source: str) -> 
             f"{source}: stream {stream.tap_stream_id}: replication-method {method!r} must be one "
             f"of {', '.join(_METHODS)}"
         )
-    if method == "FULL_TABLE" and stream.resumes:
+    if method == "FULL_TABLE" and stream.documents:
         raise InputError(
             f"{source}: stream {stream.tap_stream_id} takes several runs, so it cannot be "
             "FULL_TABLE: to read it again, remove its bookmark from the state"
@@ -195,7 +199,7 @@ def _is_full_table(stream: Stream, metadata: Mapping[str, Any], source: str) -> 
 def _warn_of_details_without_documents(selected: Sequence[Selection], source: str) -> None:
     names = {item.stream.tap_stream_id for item in selected}
     for item in selected:
-        if item.stream.resumes and names.isdisjoint(item.stream.documents):
+        if item.stream.documents and names.isdisjoint(item.stream.documents):
             LOGGER.warning(
                 "%s selects %s but no stream of documents that have it, such as invoices",
                 source,

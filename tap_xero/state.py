@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_xero import dates
 from tap_xero.errors import InputError
+from tap_xero.paging.endpoint import UPDATED
 from tap_xero.paging.pages import CLOCK_SKEW, MINUTE, SECOND, Position, Start
-from tap_xero.streams.stream import DOCUMENT, UPDATED, first_moment
+from tap_xero.streams.stream import DOCUMENT, first_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -93,14 +93,14 @@ def _findings(
 def _find_out(client: Client, config: Config, state: State, selection: Selection) -> Finding:
     stream = selection.stream
     name = stream.tap_stream_id
-    if stream.resumes:
+    if stream.documents:
         return Finding(name, readable=None)
     try:
         pager = pager_of(stream, config, client.clock.now())
         outlook = pager.peek(open_endpoint(client, stream), state.start(selection, config))
     except StreamError as error:
         failure = Failure(stream, with_scope(error, stream, config))
-        is_forgiven = isinstance(error, SkipStreamError) and not selection.from_catalog
+        is_forgiven = selection.may_fail_with(error)
         return Finding(name, readable=False, failure=failure, is_forgiven=is_forgiven)
     return Finding(name, readable=True, **asdict(outlook))
 

@@ -25,9 +25,10 @@ from urllib.parse import quote
 from tap_xero import dates
 from tap_xero.details import attachment_files
 from tap_xero.errors import GoneError, SkipStreamError, StreamError
+from tap_xero.paging.endpoint import UPDATED
 from tap_xero.paging.pages import Page, Position
 from tap_xero.paging.rows import NULL, Row, decode_rows, encode, encode_rows, integer, text
-from tap_xero.streams.stream import DOCUMENT, UPDATED
+from tap_xero.streams.stream import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -37,6 +37,10 @@ def never_as_record(_: Raw) -> None:
     """Say so of any row, where none is written as it came."""
 
 
+# The moment when Xero last changed a row; Xero filters lists by it.
+UPDATED = "UpdatedDateUTC"
+
+
 class Pagination(msgspec.Struct, frozen=True):
     """Xero's own account of a list's pages (Xero OpenAPI 16.1.0, schema Pagination)."""
 
@@ -139,7 +143,7 @@ class Endpoint:
             path,
             rows_key=path,
             key_properties=(key,),
-            replication_key="UpdatedDateUTC",
+            replication_key=UPDATED,
             params=params,
             usage=self.usage,
         )

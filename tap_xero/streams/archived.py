@@ -1,6 +1,6 @@
 """Archived rows: when to ask Xero for them, and which of them to leave out.
 
-A contact that is archived after it was read must come once more, as ARCHIVED. So every read that
+A contact that is archived after it was read must be read once more, as ARCHIVED. So every read that
 goes on from a bookmark asks for archived rows. Unless the config asks for archived rows, those that
 were archived before the first read began are left out; `Start.archived_since` is that moment.
 """

@@ -16,10 +16,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tap_xero.streams.stream import UPDATED, Stream
+from tap_xero.paging.endpoint import UPDATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tap_xero.streams.stream import Stream
 
 POSITION = "Position"
 

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_xero.errors import StreamError
+from tap_xero.paging.endpoint import UPDATED
 from tap_xero.paging.rows import NULL, Row, encode
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 # A plain number, or one with commas between thousands; a percentage is text.
 _NUMBER = re.compile(r"-?(0|[1-9]\d*|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_REPORT_FIELDS = ("ReportID", "ReportName", "ReportType", "ReportDate", "UpdatedDateUTC")
+_REPORT_FIELDS = ("ReportID", "ReportName", "ReportType", "ReportDate", UPDATED)
 
 
 class Attribute(msgspec.Struct):

@@ -1,9 +1,9 @@
-"""Reports as streams: which there are, and how each is asked for period by period.
+"""Reports as streams: the pagers that ask for each report, one period after the other.
 
-Postings are back-dated, so beside the current month the last closed ones are read again
-(`report_refresh_months`). Nothing in a report says that it has changed or that a row has gone:
-every record carries `ReadDateUTC`, when the run began, and of each period just the records with the
-newest one count.
+Postings are back-dated, so the last closed months are read again with the current month
+(`report_refresh_months`). A report does not say that it changed or that a row was removed. So every
+record has `ReadDateUTC`, the moment when the run began; for each period only the records with the
+latest `ReadDateUTC` are valid.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_xero import dates
+from tap_xero.paging.endpoint import UPDATED
 from tap_xero.paging.pages import Estimate, Page, Pager, Start
 from tap_xero.paging.rows import NULL, Row, decode_rows, encode, encode_rows, nested, text
 from tap_xero.paging.seek import MODIFIED_SINCE
@@ -169,9 +170,7 @@ def _ask_for_contact(endpoint: Endpoint, uid: str, month: Period) -> EndpointPag
 
 
 def _contacts(report: Endpoint) -> Endpoint:
-    return report.beside(
-        "Contacts", "ContactID", order="UpdatedDateUTC ASC", includeArchived="true"
-    )
+    return report.beside("Contacts", "ContactID", order=f"{UPDATED} ASC", includeArchived="true")
 
 
 def _owing(contacts: Iterable[bytes], side: str) -> Iterator[str]:

@@ -1,15 +1,15 @@
 """Find, load and resolve the bundled JSON schemas.
 
-A stream's schema is `<tap_stream_id>.json`; parts that several streams use stand in `shared/` and
-are referenced by `{"$ref": "shared/contact.json"}`, always relative to the folder of the schemas.
-The folder is inside the installed package, but at the top level of a checkout, so both are tried.
+The schema of a stream is `<tap_stream_id>.json`. Parts that several streams use are in `shared/`. A
+reference such as `{"$ref": "shared/contact.json"}` is relative to the folder of the schemas. This
+folder is in the installed package, but at the top level of a checkout, so the tap looks in both.
 
-Xero's documents point at each other without end (an invoice has payments, a payment has its
-invoice). The files therefore cut: a document inside a record is whole (`shared/invoice.json`), one
-inside that is a summary (`shared/invoice_summary.json`). A cycle is a mistake and raises.
+Xero's documents refer to each other without end: an invoice has payments, a payment has its
+invoice. So a document inside a record is whole (`shared/invoice.json`), and a document inside that
+one is a summary (`shared/invoice_summary.json`). A circle of references is an error.
 
-Behind keys and replication key the fields stand in the order in which Xero sends them: a row is
-checked fastest when the next field is the one that is looked for first.
+After the keys and the replication key, fields are in the order in which Xero sends them: msgspec
+decodes fields in the expected order fastest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def schema_folder() -> Path:
-    """Find the folder of the bundled schemas. Raises InputError when the installation has none."""
+    """Return the folder of the bundled schemas. Raises InputError if there is none."""
     for folder in (_PACKAGE / "schemas", _PACKAGE.parent / "schemas"):
         if folder.is_dir():
             return folder
@@ -36,8 +36,8 @@ def schema_folder() -> Path:
 def stream_schema(tap_stream_id: str) -> Schema:
     """Return the stream's JSON schema (draft 4) with every reference resolved.
 
-    Equal parts are one object: treat the answer as read-only. Raises InputError, naming the file,
-    when one is missing, is not JSON or refers to itself.
+    Equal parts are one object, so callers must not change it. Raises InputError, naming the file,
+    if a file is missing, is not JSON or refers to itself.
     """
     return resolve(schema_folder(), f"{tap_stream_id}.json")
 
@@ -48,7 +48,7 @@ def resolve(folder: Path, name: str) -> Schema:
 
     def file(name: str) -> Schema:
         if name not in resolved:
-            resolved[name] = None  # being resolved: whoever meets it now has come round in a circle
+            resolved[name] = None  # a file that meets this None refers to itself
             resolved[name] = node(_load(folder / name))
         schema = resolved[name]
         if schema is None:

@@ -1,7 +1,7 @@
-"""What a stream is: a row of the table in `streams/table.py`.
+"""A stream: one row of the table in `streams/table.py`, and how its endpoint is opened.
 
-Scopes are the granular ones of developer.xero.com (FAQ on granular scopes). Apps from before March
-2026 hold a broad scope in their place.
+Scopes are the granular ones of developer.xero.com (FAQ on granular scopes). Apps made before March
+2026 have a broad scope instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_xero import dates
 from tap_xero.errors import MissingScopeError
-from tap_xero.paging.endpoint import Endpoint, never_as_record
+from tap_xero.paging.endpoint import UPDATED, Endpoint, never_as_record
 from tap_xero.paging.one_answer import ONE_ANSWER
 from tap_xero.streams.archived import with_archived
 from tap_xero.streams.report_settings import report_settings
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tap_xero.paging.pages import Pager
     from tap_xero.streams.report_settings import ReportSettings
 
-UPDATED = "UpdatedDateUTC"
 DOCUMENT = "DocumentID"
 
 
@@ -42,14 +41,16 @@ class PagerBySettings:
 class Stream:
     """A Singer stream and the endpoint that it is read from.
 
-    `scope` is the granular scope (without `.read`) that the endpoint takes; it is empty where the
-    scope depends on the document. `rows_key` is the field of an answer that holds the rows, if
-    its name is not the path. `page_size` is set where Xero fixes it. `unseen` says in words which
-    changes If-Modified-Since does not show. `archived_on_demand`: archived rows come only if
-    they are asked for. `is_master_list`: documents of any age refer to its rows, so its first run
-    reads all of them. `second_scope` is a scope that reading the stream takes beside its own.
-    `documents` names the streams whose documents are read one by one for the details that this
-    stream holds. `parent` names the stream from whose rows a line table is made.
+    - `scope`: the granular scope, without `.read`, that the endpoint needs; empty if the scope
+      depends on the document. `second_scope`: another scope that it needs.
+    - `rows_key`: the field of an answer that holds the rows, if its name is not the path.
+    - `page_size`: the rows of a page, if Xero fixes their number.
+    - `unseen`: in words, the changes that If-Modified-Since does not show.
+    - `archived_on_demand`: Xero sends archived rows only if a call asks for them.
+    - `is_master_list`: documents of any age refer to its rows, so its first run reads all of them.
+    - `documents`: the streams whose documents are read one by one, for a stream of details. One
+      run may not read all of them; the next run continues.
+    - `parent`: the stream from whose rows a line table is made.
     """
 
     tap_stream_id: str
@@ -70,18 +71,13 @@ class Stream:
     parent: str = ""
 
     @property
-    def resumes(self) -> bool:
-        """Whether one run may not suffice: the next run continues where this one stops."""
-        return bool(self.documents)
-
-    @property
     def replication_method(self) -> str:
-        """The method that Singer's catalog gives the stream unless the user sets another."""
+        """The replication method in the catalog; a user may set another one."""
         return "INCREMENTAL" if self.replication_key else "FULL_TABLE"
 
     @property
     def comes_in_pages(self) -> bool:
-        """Whether it may take many calls, one after the other."""
+        """Whether it may need many calls, one after the other."""
         return self.pager is not ONE_ANSWER
 
     @property
@@ -91,12 +87,12 @@ class Stream:
 
     @property
     def read_scope(self) -> str:
-        """The scope for reading the list, and no more than that; empty where it depends."""
+        """The scope that allows only reading; empty if it depends on the document."""
         return self.scope if self.scope in ("", "paymentservices") else f"{self.scope}.read"
 
     @property
     def broad_scope(self) -> str:
-        """The scope that apps made before March 2026 hold for it."""
+        """The scope that apps made before March 2026 have instead."""
         return _BROAD.get(self.scope, self.scope)
 
 
@@ -142,7 +138,7 @@ def open_endpoint(
 
 
 def pager_of(stream: Stream, config: Config, now: datetime) -> Pager:
-    """Return how a stream is read in a run that began at `now`."""
+    """Return the pager of a stream for a run that began at `now`."""
     if isinstance(stream.pager, PagerBySettings):
         return stream.pager.bind(report_settings(config, now))
     if stream.archived_on_demand:
@@ -158,13 +154,13 @@ def first_moment(stream: Stream, config: Config) -> int | None:
 
 
 def scopes_of(streams: Iterable[Stream]) -> str:
-    """Return the scopes that reading these streams takes, separated by spaces."""
+    """Return the scopes that reading these streams needs, separated by spaces."""
     scopes = {scope for each in streams for scope in (each.read_scope, each.second_scope) if scope}
     return " ".join(sorted(scopes))
 
 
 def with_scope(error: StreamError, stream: Stream, config: Config) -> StreamError:
-    """Return the error of a stream; of a missing scope it says which, and how to get it."""
+    """Return the error; for a missing scope it names the scope and how to get it."""
     if not isinstance(error, MissingScopeError) or not stream.read_scope:
         return error
     add = "add it to scopes and " if config.scopes else ""

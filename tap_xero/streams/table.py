@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from tap_xero.paging.endpoint import UPDATED
 from tap_xero.paging.journals import JOURNAL_NUMBERS
 from tap_xero.paging.one_answer import ONE_ANSWER
 from tap_xero.paging.seek import MODIFIED_SINCE
@@ -19,7 +20,7 @@ from tap_xero.paging.sweep import PAGE_NUMBERS
 from tap_xero.streams import reports
 from tap_xero.streams.budgets import BUDGETS_WITH_LINES
 from tap_xero.streams.reports import PERIOD_END
-from tap_xero.streams.stream import DOCUMENT, UPDATED, Stream
+from tap_xero.streams.stream import DOCUMENT, Stream
 
 _SORTED = {"order": f"{UPDATED} ASC"}
 _PRICES = {"unitdp": "4"}  # without it, Xero rounds unit prices to 2 decimals
