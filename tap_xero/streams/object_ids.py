@@ -29,13 +29,13 @@ class ObjectID(NamedTuple):
 def object_ids(properties: Mapping[str, Any]) -> tuple[ObjectID, ...]:
     """Return the ids to write beside the objects of a record that has these properties.
 
-    An object whose id has another name than the object has none, and a field of Xero's own with the
-    new name stays as it is.
+    An object whose id has another name than the object has none, and a value of Xero's own in a
+    field with the new name stays as it is.
     """
     found = []
     for name, part in properties.items():
         ids = [each for each in part.get("properties", ()) if _is_id_of(each, name)]
-        if ids and name + _ID not in properties:
+        if ids:
             found.append(ObjectID(name + _ID, name, max(ids, key=len)))
     return tuple(found)
 
@@ -54,6 +54,8 @@ def with_object_ids(properties: Mapping[str, Any]) -> dict[str, Any]:
 def add_object_ids(row: Row, ids: Iterable[ObjectID]) -> None:
     """Add the ids of the objects that a row has; null where an object has no id."""
     for each in ids:
+        if bytes(row.get(each.name, NULL)) != b"null":
+            continue
         if each.object_name in row:
             row[each.name] = nested(row, each.object_name).get(each.id_name, NULL)
 
